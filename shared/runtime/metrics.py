@@ -1,0 +1,85 @@
+"""Every metric of every service, in one closed list: what is not here is not measured.
+
+Labels are closed sets too (handlers, topics, routes as templates): never a code, an id or a person.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# From a single document to the five seconds a batch may take.
+_HANDLER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Up to the largest poll of a merging consumer.
+_BATCH_BUCKETS = (1, 5, 20, 50, 100, 200, 500, 1000, 2000)
+# The promise is two seconds from the answer to the city's count.
+_AGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+# The gate's promise is 50 ms on the server's side.
+_HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
+
+
+class Metrics:
+    """The metrics of one process, on the registry given to it (there is no global one)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+
+        # How long one batch takes from poll to commit. result: done | failed.
+        self.handler_seconds = Histogram(
+            "gridloop_handler_seconds",
+            "Time of one batch, load to commit.",
+            ["handler", "result"],
+            buckets=_HANDLER_BUCKETS,
+            registry=registry,
+        )
+        # Bigger batches mean fewer writes per record: the figure that shows grouping works.
+        self.batch_records = Histogram(
+            "gridloop_batch_records",
+            "Records in one batch.",
+            ["handler"],
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        # Scaling acts on this one: end offset minus position, per partition this process holds.
+        self.lag = Gauge(
+            "gridloop_lag_records", "Records not yet taken.", ["topic", "partition"], registry=registry
+        )
+        # Anything above zero wants a person to look.
+        self.dead_letters = Counter(
+            "gridloop_dead_letters", "Records set aside as bad data.", ["topic", "reason"], registry=registry
+        )
+        # Outputs sent again from stored state, after a redelivery or a takeover.
+        self.republished = Counter(
+            "gridloop_republished", "Outputs published again.", ["topic"], registry=registry
+        )
+        # Infrastructure failures retried in place; readiness is false meanwhile.
+        self.retries = Counter(
+            "gridloop_retries", "Attempts repeated after a failure.", ["operation"], registry=registry
+        )
+        # From the oldest answer in a tally to the moment the tally is shown.
+        self.tally_age = Histogram(
+            "gridloop_tally_age_seconds",
+            "Age of an answer when counted.",
+            ["level"],
+            buckets=_AGE_BUCKETS,
+            registry=registry,
+        )
+        # result: committed | missed (a guard) | unknown (commit without answer) | aborted.
+        self.transactions = Counter(
+            "gridloop_transactions", "Database transactions.", ["handler", "result"], registry=registry
+        )
+        # route is the template (/directives/{id}) or "unmatched", so strangers cannot make labels.
+        self.http_requests = Counter(
+            "gridloop_http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry
+        )
+        self.http_seconds = Histogram(
+            "gridloop_http_seconds",
+            "Time until the first byte of an answer.",
+            ["method", "route"],
+            buckets=_HTTP_BUCKETS,
+            registry=registry,
+        )
+
+    def render(self) -> bytes:
+        """Give the body of /metrics, of type CONTENT_TYPE."""
+        return generate_latest(self.registry)
