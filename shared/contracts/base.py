@@ -1,0 +1,42 @@
+"""The base of every message: frozen, and open to fields that a newer writer adds."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Code = Annotated[str, StringConstraints(min_length=2, max_length=80, pattern=r"^\d{2,15}(\.[a-z]\d+)*$")]
+"""A unit's code: it names a place and says nothing about what the place is inside (design §1)."""
+
+PostId = Annotated[str, StringConstraints(min_length=5, max_length=160, pattern=r"^[^/\s]+/[^/\s]+(/\d+)?$")]
+"""`unit/scheme:type`, with `/number` for the second seat and later ones."""
+
+Addressee = Annotated[str, StringConstraints(min_length=3, max_length=160, pattern=r"^[^/\s]+/\S+$")]
+"""A post, or `desk/*`: the one open entry of a desk whose roster is not known yet."""
+
+Handle = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+"""An opaque person id minted by registry, the only name of a person on a topic."""
+
+MessageId = Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+"""A ULID minted at the edge, or a UUIDv5 of its cause."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Instant = AwareDatetime
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Model(BaseModel):
+    """A message body, or a part of one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+def json_bytes(model: Model) -> bytes:
+    """Return the bytes that stand on a topic for this model; equal models give equal bytes."""
+    return model.model_dump_json(exclude_none=True).encode()
+
+
+__all__ = [
+    "Addressee", "Code", "Count", "Handle", "Instant", "MessageId", "Model", "PostId", "Reason", "Text",
+    "json_bytes",
+]  # fmt: skip
