@@ -1,0 +1,270 @@
+"""One poll of one consumer group, as transactions that hold their place in the log."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.contracts.envelope import Message
+from shared.flow import crash
+from shared.flow.dead_letters import dead_letter
+from shared.flow.documents import Cache, Collection, Documents, Session, Write
+from shared.flow.handler import Handler
+from shared.flow.partitions import partition_of
+from shared.flow.records import Arrival, Origin, Record, Unreadable
+from shared.kernel.errors import Conflict, GridloopError, Transient
+
+log = logging.getLogger(__name__)
+
+
+class Lapsed(GridloopError):  # noqa: N818 - named by what happened, like its family
+    """This member may have lost its partitions: it stops before it publishes, and the batch comes again."""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a group has applied one partition number, over all topics it reads: topic → next offset.
+
+    `log_id` names the log the offsets count in: offsets of another log, or of a wiped one, mean nothing.
+    """
+
+    next: dict[str, int] = field(default_factory=dict)
+    log_id: str = ""
+
+
+POSITIONS: Collection[Position] = Collection(
+    "positions",
+    # Pairs, not a map: a topic's name has dots, which are paths in a document's field names.
+    encode=lambda position: {
+        "next": [list(item) for item in sorted(position.next.items())],
+        "log_id": position.log_id,
+    },
+    decode=lambda body: Position(dict(body["next"]), body["log_id"]),
+)
+
+
+def position_id(group: str, partition: int) -> str:
+    """Return the id of a position: one document a partition number, so that one guard covers all topics."""
+    return f"{group}/{partition}"
+
+
+class Storage(Protocol):
+    """Where documents are kept: shared.mongo in a process, a dictionary in the simulation."""
+
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """Open a causally consistent session with majority reads."""
+
+
+Publish = Callable[[Sequence[Message]], Awaitable[None]]
+
+
+class Observer(Protocol):
+    """What a batch tells whoever watches: metrics and readiness in a process, nothing in a test."""
+
+    def applied(self, group: str, *, records: int, replayed: int, seconds: float) -> None:
+        """Count a committed batch, with the records it had seen before."""
+
+    def dead_lettered(self, group: str, code: str) -> None:
+        """Count a record that was bad data."""
+
+    def moved(self, group: str) -> None:
+        """Count a record that stood on the wrong partition for its key."""
+
+    def retrying(self, group: str, error: Exception | None) -> None:
+        """Say that the group waits for its infrastructure (None: no longer)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long infrastructure failures are retried in place before the batch is given back (design §2)."""
+
+    first: float = 0.05
+    longest: float = 5.0
+    total: float = 60.0
+
+    def delays(self) -> Iterator[float]:
+        """Yield the pauses between tries until the total is spent."""
+        spent, delay = 0.0, self.first
+        while spent < self.total:
+            yield delay
+            spent += delay
+            delay = min(delay * 2, self.longest)
+
+
+class Flow:
+    """Runs a handler for one group: `await flow(arrivals)` returns once their offsets may be committed."""
+
+    def __init__(
+        self,
+        group: str,
+        handler: Handler,
+        *,
+        storage: Storage,
+        publish: Publish,
+        partitions: Callable[[str], int],
+        observer: Observer,
+        lapsed: Callable[[], bool] = lambda: False,
+        reached: Callable[[str, str], None] = crash.never,
+        patience: Patience = Patience(),
+        max_weight: int = 2000,
+        log_id: str = "",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._group = group
+        self._handler = handler
+        self._storage = storage
+        self._publish = publish
+        self._partitions = partitions
+        self._observer = observer
+        self._lapsed = lapsed
+        self._reached = reached
+        self._patience = patience
+        self._max_weight = max_weight
+        self._log_id = log_id
+        self._sleep = sleep
+        self._taken: set[int] = set()
+        self._cache = Cache()
+
+    def reassigned(self) -> None:
+        """Forget everything: after a rebalance every partition is taken over afresh."""
+        self._taken.clear()
+        self._cache.clear()
+
+    async def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        """Apply one poll. Raises `Transient` or `Lapsed` if it could not; then the batch comes again."""
+        for chunk in self._chunks(arrivals):
+            await self._isolate(chunk)
+
+    def _chunks(self, arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
+        chunk: list[Arrival] = []
+        weight = 0
+        for arrival in arrivals:
+            more = self._handler.weight(arrival)
+            if chunk and weight + more > self._max_weight:
+                yield chunk
+                chunk, weight = [], 0
+            chunk.append(arrival)
+            weight += more
+        if chunk:
+            yield chunk
+
+    async def _isolate(self, arrivals: Sequence[Arrival]) -> None:
+        """Apply arrivals; halve on an exception of theirs until the bad record is found and dead-lettered."""
+        try:
+            await self._persist(arrivals)
+        except (Transient, Conflict, Lapsed):
+            raise
+        except Exception as error:
+            if len(arrivals) > 1:
+                middle = len(arrivals) // 2
+                await self._isolate(arrivals[:middle])
+                await self._isolate(arrivals[middle:])
+                return
+            (arrival,) = arrivals
+            if isinstance(arrival, Unreadable):
+                raise  # nothing of the record was read: this is ours, and no record's fault
+            log.exception("record failed its rule", extra={"group": self._group, "ce_id": arrival.id})
+            await self._persist([_failed(arrival, error)])
+
+    async def _persist(self, arrivals: Sequence[Arrival]) -> None:
+        """Try until applied: infrastructure failures and missed guards drop all memory and start over."""
+        delays = self._patience.delays()
+        while True:
+            try:
+                await self._apply(arrivals)
+            except (Transient, Conflict) as error:
+                self._observer.retrying(self._group, error)
+                delay = next(delays, None)
+                if delay is None:
+                    raise
+                await self._sleep(delay)
+            else:
+                self._observer.retrying(self._group, None)
+                return
+
+    async def _apply(self, arrivals: Sequence[Arrival]) -> None:
+        started = time.perf_counter()
+        async with self._storage.session() as session:
+            docs = Documents(session, self._cache)
+            await self._take_over(docs, session, {arrival.origin.partition for arrival in arrivals})
+            await self._handler.load(docs, arrivals)
+            self._reached(self._group, "loaded")
+            fresh = self._fold(docs, arrivals)
+            self._reached(self._group, "folded")
+            await self._commit(docs, session)
+            self._reached(self._group, "committed")
+            if self._lapsed():
+                raise Lapsed("session-lapsed", self._group)
+            home = self._home(arrivals)
+            await self._publish([*self._handler.derive(docs, home), *self._aside(arrivals)])
+            self._reached(self._group, "published")
+            self._handler.mark(docs, home)
+            await self._commit(docs, session)
+            self._reached(self._group, "marked")
+        self._observer.applied(
+            self._group,
+            records=len(arrivals),
+            replayed=len(arrivals) - fresh,
+            seconds=time.perf_counter() - started,
+        )
+
+    async def _take_over(self, docs: Documents, session: Session, partitions: set[int]) -> None:
+        """Load positions; rewriting one after an assignment fences whoever had the partition before."""
+        await docs.load(POSITIONS, (position_id(self._group, partition) for partition in partitions))
+        for partition in partitions - self._taken:
+            place = position_id(self._group, partition)
+            docs.put(POSITIONS, place, docs.get(POSITIONS, place) or Position(log_id=self._log_id))
+        await self._commit(docs, session)
+        self._taken |= partitions
+
+    def _fold(self, docs: Documents, arrivals: Sequence[Arrival]) -> int:
+        """Fold what is not applied yet, in log order; return how many records that was."""
+        fresh = 0
+        for arrival in arrivals:
+            origin = arrival.origin
+            place = position_id(self._group, origin.partition)
+            position = docs.get(POSITIONS, place) or Position(log_id=self._log_id)
+            if origin.offset < position.next.get(origin.topic, 0):
+                continue
+            if isinstance(arrival, Unreadable):
+                self._handler.refuse(docs, arrival)
+            elif self._at_home(origin):
+                self._handler.rule(docs, arrival)
+            position.next[origin.topic] = origin.offset + 1
+            docs.put(POSITIONS, place, position)
+            fresh += 1
+        return fresh
+
+    async def _commit(self, docs: Documents, session: Session) -> None:
+        writes: list[Write] = docs.writes()
+        if writes:
+            try:
+                await session.commit(writes)
+            except Conflict:
+                self.reassigned()
+                raise
+            docs.committed()
+
+    def _at_home(self, origin: Origin) -> bool:
+        return partition_of(origin.key, self._partitions(origin.topic)) == origin.partition
+
+    def _home(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        return [a for a in arrivals if isinstance(a, Unreadable) or self._at_home(a.origin)]
+
+    def _aside(self, arrivals: Sequence[Arrival]) -> Iterable[Message]:
+        """Yield what leaves as it came: bad data to dead letters, strays to their own partition."""
+        for arrival in arrivals:
+            origin = arrival.origin
+            if isinstance(arrival, Unreadable):
+                self._observer.dead_lettered(self._group, arrival.code)
+                yield dead_letter(self._group, arrival)
+            elif not self._at_home(origin):
+                self._observer.moved(self._group)
+                yield Message(origin.topic, origin.key, origin.value, origin.headers)
+
+
+def _failed(record: Record, error: Exception) -> Unreadable:
+    return Unreadable(record.origin, "rule-failed", type(error).__name__, record.at, record.id, record.actor)

@@ -1,0 +1,135 @@
+"""The documents of one batch: as loaded, as changed, and with the version each write is guarded by."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+T = TypeVar("T")
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[T]):
+    """How one kind of value is saved: its collection's name, and value ↔ document (without `_id` and `v`)."""
+
+    name: str
+    encode: Callable[[T], Body]
+    decode: Callable[[Body], T]
+    immutable: bool = False
+    """Written once and never again: such a document may be kept in memory between batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put `body` as version `v` + 1, if the stored version is still `v` (0: if there is none)."""
+
+    collection: str
+    id: str
+    v: int
+    body: Body
+
+
+class Session(Protocol):
+    """A causally consistent view with majority reads, and the one way to write."""
+
+    async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
+        """Return the documents that exist, by id; each has its version in `v`."""
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Write all or nothing, majority acknowledged; raise `Conflict` when a guard misses."""
+
+
+class Cache:
+    """Immutable documents read before, least recently used out first; bounded by their number.
+
+    It belongs to one assignment and holds confirmed writes only: what a batch has merely put is not in it.
+    """
+
+    def __init__(self, most: int = 1024) -> None:
+        self._most = most
+        self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+
+    def get(self, key: tuple[str, str]) -> tuple[int, Any] | None:
+        """Return (version, value), or None."""
+        found = self._held.get(key)
+        if found is not None:
+            self._held.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[str, str], v: int, value: Any) -> None:
+        """Keep a value that was read from the store."""
+        self._held[key] = v, value
+        if len(self._held) > self._most:
+            self._held.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._held.clear()
+
+
+@dataclass(slots=True)
+class _Held:
+    value: Any
+    v: int
+    changed: bool = False
+
+
+class Documents:
+    """What one batch has in hand. Values belong to the batch: a rule may change them in place, then `put`."""
+
+    def __init__(self, session: Session, cache: Cache | None = None) -> None:
+        self._session = session
+        self._cache = cache or Cache(0)
+        self._held: dict[tuple[str, str], _Held] = {}
+        self._collections: dict[str, Collection[Any]] = {}
+
+    async def load(self, collection: Collection[T], ids: Iterable[str]) -> None:
+        """Fetch the documents not yet in hand; an absent one is remembered as absent."""
+        self._collections[collection.name] = collection
+        missing = []
+        for key in sorted({(collection.name, id_) for id_ in ids} - self._held.keys()):
+            kept = self._cache.get(key) if collection.immutable else None
+            if kept is None:
+                missing.append(key)
+            else:
+                self._held[key] = _Held(kept[1], kept[0])
+        if missing:
+            await self._fetch(collection, missing)
+
+    async def _fetch(self, collection: Collection[T], missing: Sequence[tuple[str, str]]) -> None:
+        found = await self._session.get_many(collection.name, [id_ for _, id_ in missing])
+        for key in missing:
+            body = found.get(key[1])
+            held = _Held(None, 0) if body is None else _Held(collection.decode(body), body["v"])
+            self._held[key] = held
+            if collection.immutable and held.v:
+                self._cache.put(key, held.v, held.value)
+
+    def get(self, collection: Collection[T], id_: str) -> T | None:
+        """Return a loaded value, or None where there is none; not loaded at all is a programming error."""
+        return cast("T | None", self._held[collection.name, id_].value)
+
+    def put(self, collection: Collection[T], id_: str, value: T) -> None:
+        """Say that a loaded document is now this value."""
+        held = self._held[collection.name, id_]
+        held.value, held.changed = value, True
+
+    def version(self, collection: Collection[T], id_: str) -> int:
+        """Return the version this document has once the batch is committed."""
+        held = self._held[collection.name, id_]
+        return held.v + held.changed
+
+    def writes(self) -> list[Write]:
+        """Return the guarded writes of everything changed, in a stable order."""
+        return [
+            Write(name, id_, held.v, self._collections[name].encode(held.value))
+            for (name, id_), held in sorted(self._held.items())
+            if held.changed
+        ]
+
+    def committed(self) -> None:
+        """Say that the writes are stored: versions move on and nothing is pending."""
+        for held in self._held.values():
+            held.v += held.changed
+            held.changed = False

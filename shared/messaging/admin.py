@@ -1,0 +1,109 @@
+"""Topics: created from their cards, compared with them, never silently altered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from shared.contracts.catalog import TOPICS, dead_letter_topics
+from shared.contracts.topics import Topic
+from shared.kernel.errors import Transient
+
+MAX_RECORD_BYTES = 4_194_304
+DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One topic as its card asks for it."""
+
+    name: str
+    partitions: int
+    settings: dict[str, str]
+
+
+def wanted(partitions: int, topics: Sequence[Topic] = TOPICS) -> list[Wanted]:
+    """Return every topic there should be, dead letters included."""
+    work = [Wanted(topic.name, partitions, _settings(topic)) for topic in topics]
+    letters = {"retention.ms": str(DEAD_LETTER_RETENTION_MS), "max.message.bytes": str(MAX_RECORD_BYTES)}
+    return [*work, *(Wanted(name, 1, dict(letters)) for name in dead_letter_topics())]
+
+
+def _settings(topic: Topic) -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
+        # Rules know one clock, the broker's (design §2); what a person claims is in the body.
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    }
+
+
+class TopicAdmin:
+    """The admin client, for as long as one question or one `apply` takes."""
+
+    def __init__(self, servers: str) -> None:
+        self._client = AIOKafkaAdminClient(bootstrap_servers=servers)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._client.start()
+        except KafkaError as error:
+            raise Transient("kafka", type(error).__name__) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def partitions(self) -> dict[str, int]:
+        """Return how many partitions each existing topic has."""
+        described = await self._client.describe_topics()
+        return {entry["topic"]: len(entry["partitions"]) for entry in described}
+
+    async def apply(self, topics: Sequence[Wanted], *, replication: int) -> list[str]:
+        """Create what is missing and return the names; raises `Transient` if the broker refuses one."""
+        existing = await self.partitions()
+        missing = [topic for topic in topics if topic.name not in existing]
+        if not missing:
+            return []
+        answer = await self._client.create_topics(
+            [
+                NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.settings)
+                for topic in missing
+            ]
+        )
+        for name, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error.__name__ != "TopicAlreadyExistsError":
+                raise Transient("topic-not-created", f"{name}: {error.__name__}")
+        return [topic.name for topic in missing]
+
+    async def drift(self, topics: Sequence[Wanted]) -> list[str]:
+        """Return one line for each difference between the cards and the broker."""
+        existing = await self.partitions()
+        lines = [f"{topic.name}: missing" for topic in topics if topic.name not in existing]
+        lines += [
+            f"{topic.name}: {existing[topic.name]} partitions, wanted {topic.partitions}"
+            for topic in topics
+            if topic.name in existing and existing[topic.name] != topic.partitions
+        ]
+        actual = await self._settings_of([topic.name for topic in topics if topic.name in existing])
+        lines += [
+            f"{topic.name}: {name} is {actual[topic.name].get(name)}, wanted {value}"
+            for topic in topics
+            if topic.name in actual
+            for name, value in sorted(topic.settings.items())
+            if actual[topic.name].get(name) != value
+        ]
+        return lines
+
+    async def _settings_of(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+        settings: dict[str, dict[str, str]] = {}
+        for answer in await self._client.describe_configs(resources):
+            for _, _, _, name, entries in answer.resources:
+                settings[name] = {entry[0]: entry[1] for entry in entries}
+        return settings

@@ -1,0 +1,150 @@
+"""Consuming: FastStream subscribers that hand whole polls to flow, with every setting that matters stated."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from shared.contracts.topics import Topic
+from shared.flow.records import Arrival
+from shared.kernel.errors import ConfigurationError
+from shared.messaging.pulse import Pulse
+from shared.messaging.reading import read
+
+SESSION_S: Final = 10.0
+HEARTBEAT_S: Final = 3.0
+ACK_POLICY: Final = AckPolicy.NACK_ON_ERROR
+
+
+class Consumes(Protocol):
+    """What a subscriber hands its polls to: `shared.flow.batch.Flow`."""
+
+    async def __call__(self, arrivals: Sequence[Arrival]) -> None:
+        """Apply one poll."""
+
+    def reassigned(self) -> None:
+        """Hear that the group has a new assignment."""
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Tells flow of every new assignment, and remembers whether there is one (for readiness)."""
+
+    def __init__(self, flow: Consumes, pulse: Pulse) -> None:
+        self._flow = flow
+        self._pulse = pulse
+        self.partitions: frozenset[tuple[str, int]] = frozenset()
+        self.told = False
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Own nothing until the group has settled."""
+        del revoked
+        self.partitions = frozenset()
+        self.told = False
+        self._flow.reassigned()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Start afresh with what the group gave."""
+        self.partitions = frozenset((place.topic, place.partition) for place in assigned)
+        self.told = True
+        self._pulse.assigned()
+        self._flow.reassigned()
+
+
+def build_broker(servers: str, *, client_id: str, security: Any = None) -> KafkaBroker:
+    """Return a broker that only consumes; appending is `Producer`'s."""
+    return KafkaBroker(
+        servers,
+        client_id=client_id,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        metadata_max_age_ms=60_000,
+        graceful_timeout=5.0,
+        apply_types=False,
+        security=security,
+        logger=None,
+    )
+
+
+def subscribe(
+    broker: KafkaBroker,
+    topics: Sequence[Topic],
+    *,
+    group: str,
+    flow: Consumes,
+    pulse: Pulse,
+    max_records: int,
+    instance: str | None = None,
+) -> Assignment:
+    """Subscribe one group to its topics: one subscriber a group, so a process owns both sides of a key."""
+    assignment = Assignment(flow, pulse)
+    subscriber = broker.subscriber(
+        *(topic.name for topic in topics),
+        batch=True,
+        max_records=max_records,
+        batch_timeout_ms=20,
+        group_id=group,
+        group_instance_id=f"{instance}.{group}" if instance else None,
+        ack_policy=ACK_POLICY,
+        auto_offset_reset="earliest",
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        session_timeout_ms=int(SESSION_S * 1000),
+        heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
+        fetch_max_wait_ms=100,
+        isolation_level="read_uncommitted",
+        parser=_whole_batch,
+        decoder=_as_it_is,
+        listener=assignment,
+    )
+
+    @subscriber
+    async def on_batch(message: Any) -> None:
+        await flow([read(raw) for raw in message.raw_message])
+
+    return assignment
+
+
+def refuse_unsafe(broker: KafkaBroker) -> None:
+    """Refuse to start with a subscriber that could lose a message (design §7)."""
+    for subscriber in broker.subscribers:
+        arguments = subscriber._connection_args  # type: ignore[attr-defined] # noqa: SLF001 - no public view
+        if subscriber.ack_policy is not ACK_POLICY or arguments["enable_auto_commit"]:
+            raise ConfigurationError("unsafe-subscriber", str(subscriber))
+
+
+def lags(broker: KafkaBroker) -> Iterator[tuple[str, int, int]]:
+    """Yield (topic, partition, records not yet taken) for every partition this process holds."""
+    for subscriber in broker.subscribers:
+        client: Any = getattr(subscriber, "consumer", None)
+        for place in client.assignment() if client is not None else ():
+            end = client.highwater(place)
+            state = client._subscription.subscription.assignment.state_value(place)  # noqa: SLF001 - `position()` waits
+            if end is not None and state is not None and state.has_valid_position:
+                yield place.topic, place.partition, max(end - state.position, 0)
+
+
+def tune_garbage_collection() -> None:
+    """Keep what start-up built out of every collection; batches of models are short-lived (stack §2.3)."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+async def _whole_batch(messages: Any, original: Any) -> Any:
+    """Parse one header-less record for the frame and hang the batch into it.
+
+    FastStream would decode every header as UTF-8 and silently skip the whole batch where one is not.
+    """
+    first = messages[0]
+    bare = (
+        type(first)(**{**vars(first), "headers": (), "value": b""}) if hasattr(first, "__dict__") else first
+    )
+    framed = await original((bare,))
+    framed.raw_message = messages
+    return framed
+
+
+async def _as_it_is(message: Any) -> Any:
+    return message

@@ -1,0 +1,60 @@
+"""From bytes to a typed record, or to a reason why not: nothing in a record is trusted, nothing is raised."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.contracts.base import Model
+from shared.contracts.catalog import BY_NAME
+from shared.contracts.envelope import header
+from shared.contracts.topics import Topic
+from shared.flow.records import Arrival, Origin, Record, Unreadable
+from shared.kernel.errors import Permanent
+
+
+def read(raw: Any) -> Arrival:
+    """Read one consumer record (`aiokafka.ConsumerRecord`)."""
+    origin = Origin(raw.topic, raw.partition, raw.offset, raw.key or b"", raw.value, tuple(raw.headers))
+    at = datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC)
+    headers = {name: value for name, value in raw.headers if value is not None}
+    try:
+        type_, id_ = headers["ce_type"].decode(), headers["ce_id"].decode()
+        actor = headers.get("ce_actor", b"").decode()
+        key = origin.key.decode()
+    except KeyError as missing:
+        return _unreadable(origin, at, "missing-header", str(missing))
+    except UnicodeDecodeError:
+        return _unreadable(origin, at, "not-utf-8", "a header or the key")
+    try:
+        body = _body(BY_NAME[raw.topic], type_, key, raw.value)
+    except Permanent as bad:
+        return _unreadable(origin, at, bad.code, bad.detail)
+    traceparent = headers.get("traceparent", b"").decode("ascii", "ignore")
+    return Record(origin, id_, type_, body, at, actor, traceparent)
+
+
+def _body(topic: Topic, type_: str, key: str, value: bytes | None) -> Model:
+    model = topic.models.get(type_)
+    if model is None:
+        raise Permanent("unknown-type", type_)
+    if not value:
+        raise Permanent("empty")
+    try:
+        body = model.model_validate_json(value)
+    except ValidationError as error:
+        raise Permanent("invalid-body", _first(error)) from error
+    if topic.routing is not None and topic.routing(body) != key.partition("/")[0]:
+        raise Permanent("wrong-key", key)
+    return body
+
+
+def _unreadable(origin: Origin, at: datetime, code: str, detail: str) -> Unreadable:
+    command = header(origin.headers, "ce_id") if BY_NAME[origin.topic].kind == "commands" else ""
+    return Unreadable(origin, code, detail[:300], at, command, header(origin.headers, "ce_actor"))
+
+
+def _first(error: ValidationError) -> str:
+    # The input itself stays out: it may be anything, a person's data included.
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['type']}"

@@ -1,0 +1,81 @@
+"""What flow writes through: majority reads in one session, and one transaction of guarded writes."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pymongo import ReplaceOne
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.flow.documents import Body, Write
+from shared.kernel.errors import Conflict
+from shared.mongo.client import Database
+from shared.mongo.errors import translated
+
+SNAPSHOT = ReadConcern("snapshot")
+MAJORITY = WriteConcern("majority", wtimeout=10_000)
+
+
+class MongoStorage:
+    """`shared.flow.batch.Storage` on a replica set."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["MongoSession"]:
+        """Open a session for one batch."""
+        with translated():
+            session = await self._database.start_session()
+        try:
+            yield MongoSession(self._database.handle, session)
+        finally:
+            await session.end_session()
+
+
+class MongoSession:
+    """`shared.flow.documents.Session`: reads what is majority committed, writes all or nothing."""
+
+    def __init__(self, handle: Any, session: Any) -> None:
+        self._handle = handle
+        self._session = session
+
+    async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
+        """Return the documents that exist, by id."""
+        with translated():
+            cursor = self._handle[collection].find({"_id": {"$in": list(ids)}}, session=self._session)
+            return {body["_id"]: body for body in await cursor.to_list(None)}
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Write everything in one transaction, or nothing: a guard that misses raises `Conflict`."""
+        inserts, replacements = _by_collection(writes)
+        with translated():
+            async with self._session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY):
+                for collection, documents in inserts.items():
+                    await self._handle[collection].insert_many(
+                        documents, ordered=False, session=self._session
+                    )
+                for collection, operations in replacements.items():
+                    done = await self._handle[collection].bulk_write(
+                        operations, ordered=False, session=self._session
+                    )
+                    if done.matched_count != len(operations):
+                        raise Conflict("guard-missed", collection)
+
+
+def _by_collection(
+    writes: Sequence[Write],
+) -> tuple[dict[str, list[Body]], dict[str, list[ReplaceOne[Body]]]]:
+    # Inserts and replacements go apart: mixed operations in one bulk are many times slower on a server.
+    inserts: dict[str, list[Body]] = defaultdict(list)
+    replacements: dict[str, list[ReplaceOne[Body]]] = defaultdict(list)
+    for write in writes:
+        document = {**write.body, "_id": write.id, "v": write.v + 1}
+        if write.v == 0:
+            inserts[write.collection].append(document)
+        else:
+            guard = {"_id": write.id, "v": write.v}
+            replacements[write.collection].append(ReplaceOne(guard, document))
+    return inserts, replacements
