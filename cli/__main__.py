@@ -1,0 +1,35 @@
+"""Entry point of `gridloop`: each command group lives in its own module and is registered here."""
+
+import sys
+
+import typer
+
+from cli import token, topics
+from cli.errors import UserError
+from cli.stack import commands as stack_commands
+
+
+def build_app() -> typer.Typer:
+    app = typer.Typer(
+        name="gridloop",
+        help="Gridloop (网格闭环): the chain of command of a city's community emergency response.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    stack_commands.register(app)
+    topics.register(app)
+    token.register(app)
+    return app
+
+
+def main() -> None:
+    try:
+        build_app()()
+    except UserError as error:
+        print(f"gridloop: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

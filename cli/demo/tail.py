@@ -1,0 +1,46 @@
+"""Reading topics from their beginning without a group: an observer leaves no trace and takes no work away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+
+from shared.contracts.topics import Topic
+from shared.flow.records import Record
+from shared.messaging.reading import read
+
+POLL_MS = 100
+Records = AsyncIterator[Record]
+
+
+@asynccontextmanager
+async def tail(servers: str, *topics: Topic) -> AsyncIterator[Records]:
+    """Open topics; the records come in the order of each partition and do not end by themselves."""
+    consumer = AIOKafkaConsumer(
+        *(topic.name for topic in topics),
+        bootstrap_servers=servers,
+        client_id="gridloop-demo",
+        group_id=None,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=POLL_MS,
+    )
+    await consumer.start()
+    try:
+        yield _records(consumer)
+    finally:
+        await consumer.stop()
+
+
+async def _records(consumer: AIOKafkaConsumer) -> Records:
+    while True:
+        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=500)
+        for raws in polled.values():
+            for raw in raws:
+                arrival = read(raw)
+                if not isinstance(arrival, Record):
+                    raise TypeError(f"{raw.topic}/{raw.partition}/{raw.offset}: {arrival.code}")
+                yield arrival
+        # A full poll answers without waiting: let the others of this process have their turn.
+        await asyncio.sleep(0)

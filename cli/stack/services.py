@@ -1,0 +1,39 @@
+"""The services a stack can run, and the environment every one of them is given."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cli.errors import UserError
+from cli.stack.plan import Member
+from cli.stack.ports import LOOPBACK
+
+# The one place that names them for the local stack; a second replica is asked for as `dispatch-2`.
+SERVICE_NAMES = ("registry", "dispatch")
+APPLY_TOPICS = (sys.executable, "-m", "cli", "topics", "apply")
+
+
+@dataclass(frozen=True)
+class Program:
+    """Anything the stack can run beside its servers: it serves /readyz on GRIDLOOP_HTTP_PORT."""
+
+    name: str
+    argv: Sequence[str]
+    env: dict[str, str] = field(default_factory=dict)
+
+    def as_member(self, *, port: int, servers: dict[str, str]) -> Member:
+        own = {"GRIDLOOP_HTTP_HOST": LOOPBACK, "GRIDLOOP_HTTP_PORT": str(port)}
+        env = {**servers, **own, **self.env}
+        return Member(name=self.name, argv=list(self.argv), port=port, is_server=False, env=env)
+
+
+def server_environment(*, kafka: str, mongo: str) -> dict[str, str]:
+    return {"GRIDLOOP_KAFKA": kafka, "GRIDLOOP_MONGO": mongo}
+
+
+def service_program(name: str) -> Program:
+    module, _, replica = name.partition("-")
+    if module not in SERVICE_NAMES or (replica and not replica.isdigit()):
+        known = ", ".join(SERVICE_NAMES)
+        raise UserError(f"there is no service {name!r}; known are {known} (a second replica: dispatch-2).")
+    return Program(name=name, argv=(sys.executable, "-m", f"services.{module}"))

@@ -1,0 +1,60 @@
+"""`gridloop topics apply|diff`: topics as their cards declare them; never altered silently."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from shared.kernel.errors import Transient
+from shared.messaging.admin import TopicAdmin, wanted
+from shared.runtime.settings import ServiceSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the `topics` commands."""
+    topics = typer.Typer(help="Create topics and show how they differ from their cards.", no_args_is_help=True)
+    topics.command("apply")(apply)
+    topics.command("diff")(diff)
+    app.add_typer(topics, name="topics")
+
+
+def apply(
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the broker.")] = 30.0,
+) -> None:
+    """Create the topics that are missing; drift is shown and leaves with status 1."""
+    created, drift = asyncio.run(_apply(wait))
+    for name in created:
+        print(f"created {name}")
+    _show(drift)
+
+
+def diff() -> None:
+    """Show how the broker's topics differ from their cards."""
+    _show(asyncio.run(_diff()))
+
+
+def _show(drift: list[str]) -> None:
+    for line in drift:
+        print(f"drift: {line}", file=sys.stderr)
+    if drift:
+        raise typer.Exit(1)
+
+
+async def _apply(wait: float) -> tuple[list[str], list[str]]:
+    settings = ServiceSettings()
+    topics = wanted(settings.partitions)
+    async with asyncio.timeout(wait):
+        while True:
+            try:
+                async with TopicAdmin(settings.kafka) as admin:
+                    created = await admin.apply(topics, replication=settings.replication)
+                    return created, await admin.drift(topics)
+            except Transient:
+                await asyncio.sleep(0.5)
+
+
+async def _diff() -> list[str]:
+    settings = ServiceSettings()
+    async with TopicAdmin(settings.kafka) as admin:
+        return await admin.drift(wanted(settings.partitions))
