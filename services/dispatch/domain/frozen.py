@@ -1,0 +1,192 @@
+"""The audience of a sheet: the roster as it was when the order arrived. Frozen once, never changed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from services.dispatch.domain.states import State, done_state
+from shared.contracts.dispatch import Dimension, Order, SheetFrozen
+from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
+
+NOBODY: Final = -1
+K = TypeVar("K", int, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The seats addressed at one desk by position, and the child desks the order goes on to.
+
+    `above[p]` is the position of p's superior at this desk, or `NOBODY`; `reports[p]` are the positions, and
+    `commanded[p]` the child desks, whose *nearest live* superior here is p; `at_once` and `desks_at_once`
+    have no live superior here and wait for nobody.
+    """
+
+    desk: str
+    version: int
+    roster_v: int
+    seats: tuple[Seat, ...]
+    children: tuple[ChildDesk, ...]
+    cancels: bool
+    dimensions: tuple[Dimension, ...]
+    cells: tuple[str, ...]
+    done_at: tuple[State, ...]
+    index: dict[str, int]
+    above: tuple[int, ...]
+    reports: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    commanded: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    at_once: tuple[int, ...] = ()
+    desks_at_once: tuple[str, ...] = ()
+
+    def live(self, position: int) -> bool:
+        """Return whether somebody holds the seat."""
+        return self.seats[position].holder is not None
+
+    def climb(self, position: int) -> list[int]:
+        """Return the positions above one, nearest first, as far as they are at this desk."""
+        chain: list[int] = []
+        while (position := self.above[position]) != NOBODY and position not in chain:
+            chain.append(position)
+        return chain
+
+    def leaves_by(self, position: int) -> Superior | None:
+        """Return the superior at another desk that the chain above a position leads to."""
+        top = (self.climb(position) or [position])[-1]
+        return self.seats[top].superior
+
+    def fact(self, directive: str) -> SheetFrozen:
+        """Return what is published of it."""
+        return SheetFrozen(
+            directive=directive,
+            version=self.version,
+            desk=self.desk,
+            roster_v=self.roster_v,
+            seats=self.seats,
+            children=self.children,
+        )
+
+
+def freeze(order: Order, roster: Roster, earlier: Frozen | None = None) -> Frozen:
+    """Choose who is addressed at this desk. A cancel also addresses everybody an earlier version did."""
+    seats = {seat.post: seat for seat in _addressed(order, roster)}
+    children = {child.desk: child for child in _owed(order, roster)}
+    if earlier is not None:
+        seats = {seat.post: seat for seat in earlier.seats} | seats
+        children = {child.desk: child for child in earlier.children} | children
+    return build(
+        desk=roster.desk,
+        version=order.version,
+        roster_v=roster.v,
+        seats=list(seats.values()),
+        children=list(children.values()),
+        cancels=order.effect == "cancel",
+        dimensions=order.dimensions,
+    )
+
+
+def build(
+    *,
+    desk: str,
+    version: int,
+    roster_v: int,
+    seats: Sequence[Seat],
+    children: Sequence[ChildDesk],
+    cancels: bool,
+    dimensions: tuple[Dimension, ...],
+) -> Frozen:
+    """Lay seats out by position and work out once who waits for whom."""
+    index = {seat.post: position for position, seat in enumerate(seats)}
+    above = [
+        index.get(seat.superior.post, NOBODY) if seat.superior and seat.superior.desk == desk else NOBODY
+        for seat in seats
+    ]
+    live = [seat.holder is not None for seat in seats]
+    waits = [_nearest_live(position, above, live) for position in above]
+    commanders = {
+        child.desk: _nearest_live(index.get(child.commander or "", NOBODY), above, live) for child in children
+    }
+    return Frozen(
+        desk=desk,
+        version=version,
+        roster_v=roster_v,
+        seats=tuple(seats),
+        children=tuple(children),
+        cancels=cancels,
+        dimensions=dimensions,
+        cells=tuple(_cell(dimensions, seat) for seat in seats),
+        # Whoever is told that an order is withdrawn needs only to know it.
+        done_at=tuple(State.READ if cancels else done_state(seat.done_at) for seat in seats),
+        index=index,
+        above=tuple(above),
+        reports=_grouped(enumerate(waits)),
+        commanded=_grouped(commanders.items()),
+        at_once=tuple(position for position, superior in enumerate(waits) if superior == NOBODY),
+        desks_at_once=tuple(child for child, superior in commanders.items() if superior == NOBODY),
+    )
+
+
+def inside(order: Order, roster: Roster) -> bool:
+    """Return whether the desk lies in the order's scope, rather than on the way to it."""
+    return order.scope.desk == roster.desk or order.scope.desk in roster.path
+
+
+def _addressed(order: Order, roster: Roster) -> Iterable[Seat]:
+    if not inside(order, roster):
+        commanders = {child.commander for child in _owed(order, roster)}
+        return [seat for seat in roster.seats if seat.post in commanders and seat.post != order.issuer]
+    spared = _issuer_and_above(order, roster)
+    return [
+        seat
+        for seat in roster.seats
+        if seat.post not in spared and _within(order, roster, seat) and _of_type(order, seat)
+    ]
+
+
+def _owed(order: Order, roster: Roster) -> Iterable[ChildDesk]:
+    if not inside(order, roster):
+        toward = {*order.scope.path, order.scope.desk}
+        return [child for child in roster.children if child.desk in toward]
+    if order.scope.unit != order.scope.desk and order.scope.desk == roster.desk:
+        return []
+    return roster.children
+
+
+def _within(order: Order, roster: Roster, seat: Seat) -> bool:
+    return order.scope.desk != roster.desk or order.scope.unit in (roster.desk, *seat.within)
+
+
+def _of_type(order: Order, seat: Seat) -> bool:
+    return not order.audience.types or seat.post.split("/")[1] in order.audience.types
+
+
+def _issuer_and_above(order: Order, roster: Roster) -> set[str]:
+    """Return the posts an order from this desk does not go to: its issuer and the issuer's superiors."""
+    by_post = {seat.post: seat for seat in roster.seats}
+    spared: set[str] = set()
+    post: str | None = order.issuer
+    while post in by_post and post not in spared:
+        spared.add(post)
+        superior = by_post[post].superior
+        post = superior.post if superior else None
+    return spared
+
+
+def _cell(dimensions: Sequence[Dimension], seat: Seat) -> str:
+    values = {"level": seat.level, "type": seat.post.split("/")[1]}
+    return "|".join(values[dimension] for dimension in dimensions)
+
+
+def _nearest_live(position: int, above: Sequence[int], live: Sequence[bool]) -> int:
+    """Return the first held seat from a position upward; a chain that closes on itself ends."""
+    seen: set[int] = set()
+    while position != NOBODY and not live[position] and position not in seen:
+        seen.add(position)
+        position = above[position]
+    return NOBODY if position in seen else position
+
+
+def _grouped(pairs: Iterable[tuple[K, int]]) -> dict[int, tuple[K, ...]]:
+    groups: dict[int, list[K]] = {}
+    for below, superior in pairs:
+        if superior != NOBODY:
+            groups.setdefault(superior, []).append(below)
+    return {superior: tuple(below) for superior, below in groups.items()}

@@ -1,0 +1,260 @@
+"""How dispatch's values are stored, and the queries its API and ticker ask. Nothing here decides."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.dispatch.domain.directive import Directive, Issuer
+from services.dispatch.domain.frozen import Frozen, build
+from services.dispatch.domain.progress import Roll
+from services.dispatch.domain.sheet import Early, Entries, Listed, Note, Sheet
+from shared.contracts.dispatch import Answer, LinePost, Order, Tally
+from shared.contracts.registry import ChildDesk, Roster, Seat
+from shared.flow.documents import Body, Collection
+from shared.kernel.clock import from_ms, utc_ms
+from shared.mongo.client import Database
+
+ROSTERS: Collection[Roster] = Collection(
+    "rosters",
+    encode=lambda roster: {**_dump(roster, {"v"}), "roster_v": roster.v},
+    decode=lambda body: Roster.model_validate({**body, "v": body["roster_v"]}),
+)
+
+
+def _dump(model: Any, exclude: set[str] | None = None) -> Body:
+    return dict(model.model_dump(mode="json", exclude_none=True, exclude=exclude))
+
+
+# --- directives ---
+
+
+def _encode_directive(directive: Directive) -> Body:
+    order = directive.order
+    return {
+        "order": _dump(order),
+        "line": _dump(directive.line),
+        "reason": directive.reason,
+        "closed_at": directive.closed_at and utc_ms(directive.closed_at),
+        "issuer": order.issuer,
+        "status": order.status,
+    }
+
+
+def _decode_directive(body: Body) -> Directive:
+    closed_at = body["closed_at"]
+    return Directive(
+        Order.model_validate(body["order"]),
+        LinePost.model_validate(body["line"]),
+        body["reason"],
+        from_ms(closed_at) if closed_at else None,
+    )
+
+
+DIRECTIVES: Collection[Directive] = Collection("directives", _encode_directive, _decode_directive)
+ISSUERS: Collection[Issuer] = Collection(
+    "issuers",
+    encode=lambda issuer: {"open": sorted(issuer.open)},
+    decode=lambda body: Issuer(set(body["open"])),
+)
+
+# --- sheets: arrays by frozen position, so that a write is small and a read is a copy ---
+
+
+def _encode_frozen(frozen: Frozen) -> Body:
+    return {
+        "desk": frozen.desk,
+        "version": frozen.version,
+        "roster_v": frozen.roster_v,
+        "posts": [seat.post for seat in frozen.seats],
+        "seats": [_dump(seat, {"post"}) for seat in frozen.seats],
+        "children": [_dump(child) for child in frozen.children],
+        "cancels": frozen.cancels,
+        "dimensions": list(frozen.dimensions),
+    }
+
+
+def _decode_frozen(body: Body) -> Frozen:
+    return build(
+        desk=body["desk"],
+        version=body["version"],
+        roster_v=body["roster_v"],
+        seats=[
+            Seat.model_validate({"post": post, **seat})
+            for post, seat in zip(body["posts"], body["seats"], strict=True)
+        ],
+        children=[ChildDesk.model_validate(child) for child in body["children"]],
+        cancels=body["cancels"],
+        dimensions=tuple(body["dimensions"]),
+    )
+
+
+FROZEN: Collection[Frozen] = Collection("frozen", _encode_frozen, _decode_frozen, immutable=True)
+
+
+def _encode_sheet(sheet: Sheet) -> Body:
+    entries = sheet.entries
+    return {
+        "directive": sheet.directive,
+        "desk": sheet.desk,
+        "order": _dump(sheet.order) if sheet.order else None,
+        "sender": sheet.sender,
+        "line": [_dump(post) for post in sheet.line],
+        "frozen": sheet.frozen,
+        "state": bytes(entries.state),
+        "reached": bytes(entries.reached),
+        "flags": bytes(entries.flags),
+        "rung": bytes(entries.rung),
+        "rung_sent": bytes(entries.rung_sent),
+        "first": entries.first.tobytes(),
+        "notes": [[slot, *note] for slot, note in sorted(entries.notes.items())],
+        "children": sorted(sheet.children.items()),
+        "children_sent": [[desk, list(rank)] for desk, rank in sorted(sheet.children_sent.items())],
+        "next_due": sheet.next_due,
+        "early": [[early.id, early.at, _dump(early.answer)] for early in sheet.early],
+        "listed": [list(listed) for listed in sheet.listed],
+        "orphaned": sheet.orphaned,
+        "asked": sheet.asked,
+        "live": sheet.order is not None and sheet.order.status == "open",
+    }
+
+
+def _decode_sheet(body: Body) -> Sheet:
+    first = array("q")
+    first.frombytes(body["first"])
+    parts = (bytearray(body[name]) for name in ("state", "reached", "flags", "rung", "rung_sent"))
+    state, reached, flags, rung, rung_sent = parts
+    notes = {slot: Note(*note) for slot, *note in body["notes"]}
+    return Sheet(
+        directive=body["directive"],
+        desk=body["desk"],
+        order=Order.model_validate(body["order"]) if body["order"] else None,
+        sender=body["sender"],
+        line=tuple(LinePost.model_validate(post) for post in body["line"]),
+        frozen=body["frozen"],
+        entries=Entries(state, reached, flags, rung, rung_sent, first, notes),
+        children={desk: bool(released) for desk, released in body["children"]},
+        children_sent={desk: (rank[0], bool(rank[1]), rank[2]) for desk, rank in body["children_sent"]},
+        next_due=body["next_due"],
+        early=[Early(id_, at, Answer.model_validate(answer)) for id_, at, answer in body["early"]],
+        listed=[Listed(*listed) for listed in body["listed"]],
+        orphaned=body["orphaned"],
+        asked=list(body["asked"]),
+    )
+
+
+SHEETS: Collection[Sheet] = Collection("sheets", _encode_sheet, _decode_sheet)
+
+# --- progress ---
+
+
+def _encode_roll(roll: Roll) -> Body:
+    return {
+        "directive": roll.directive,
+        "desk": roll.desk,
+        "own": _dump(roll.own) if roll.own else None,
+        "below": [_dump(tally) for _, tally in sorted(roll.below.items())],
+        "next_due": roll.next_due,
+        "overdue": roll.overdue,
+    }
+
+
+def _decode_roll(body: Body) -> Roll:
+    below = (Tally.model_validate(tally) for tally in body["below"])
+    return Roll(
+        body["directive"],
+        body["desk"],
+        Tally.model_validate(body["own"]) if body["own"] else None,
+        {tally.desk: tally for tally in below},
+        body["next_due"],
+        body["overdue"],
+    )
+
+
+ROLLS: Collection[Roll] = Collection("progress", _encode_roll, _decode_roll)
+
+INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
+    "outcomes": [],
+    "positions": [],
+    "rosters": [["seats.holder"]],
+    "directives": [["issuer", "status"], ["status"]],
+    "issuers": [],
+    "frozen": [["posts"]],
+    "sheets": [["next_due"], ["directive"], ["desk", "live"], ["asked", "live"]],
+    "progress": [["next_due"], ["directive"]],
+}
+
+
+class Queries:
+    """What is read outside a batch: by the ticker and the API, from majority-committed documents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, collection: str, now_ms: int, limit: int) -> list[Body]:
+        """Return sheets or progress whose due time has passed, by index, oldest first."""
+        return await self._database.find(
+            collection,
+            {"next_due": {"$lte": now_ms}},
+            limit=limit,
+            fields=["directive", "desk", "next_due", "order.version", "own.version"],
+            order="next_due",
+        )
+
+    async def live_sheets(self, after: str, limit: int) -> list[Body]:
+        """Return open sheets in id order, with what the ticker compares against rosters."""
+        return await self._database.find(
+            "sheets",
+            {"live": True, "_id": {"$gt": after}},
+            limit=limit,
+            fields=["directive", "desk", "frozen", "children", "order"],
+        )
+
+    async def roster(self, desk: str) -> Roster | None:
+        """Return the copy of a desk's roster."""
+        body = await self._database.one("rosters", desk)
+        return None if body is None else ROSTERS.decode(body)
+
+    async def posts_of(self, person: str) -> list[tuple[Roster, Seat]]:
+        """Return the seats a person holds now: authority ends with the appointment."""
+        bodies = await self._database.find("rosters", {"seats.holder": person}, limit=100)
+        rosters = [ROSTERS.decode(body) for body in bodies]
+        return [(roster, seat) for roster in rosters for seat in roster.seats if seat.holder == person]
+
+    async def directive(self, directive: str) -> tuple[Directive, int] | None:
+        """Return a directive and its version."""
+        body = await self._database.one("directives", directive)
+        return None if body is None else (DIRECTIVES.decode(body), body["v"])
+
+    async def directives(
+        self, where: Mapping[str, Any], after: str, limit: int
+    ) -> list[tuple[Directive, int]]:
+        """Return directives in id order."""
+        bodies = await self._database.find("directives", {**where, "_id": {"$gt": after}}, limit=limit)
+        return [(DIRECTIVES.decode(body), body["v"]) for body in bodies]
+
+    async def sheet(self, id_: str) -> tuple[Sheet, Frozen | None] | None:
+        """Return a sheet with its frozen audience."""
+        body = await self._database.one("sheets", id_)
+        if body is None:
+            return None
+        return SHEETS.decode(body), await self.frozen(body["frozen"])
+
+    async def frozen(self, id_: str | None) -> Frozen | None:
+        """Return a frozen audience."""
+        body = await self._database.one("frozen", id_) if id_ else None
+        return None if body is None else FROZEN.decode(body)
+
+    async def sheets(self, where: Mapping[str, Any], after: str, limit: int) -> list[Sheet]:
+        """Return sheets in id order."""
+        bodies = await self._database.find("sheets", {**where, "_id": {"$gt": after}}, limit=limit)
+        return [SHEETS.decode(body) for body in bodies]
+
+    async def rolls(self, directive: str, desks: Sequence[str]) -> list[tuple[Roll, int]]:
+        """Return the progress of some desks of a directive, with versions."""
+        ids = [f"{directive}/{desk}" for desk in desks]
+        bodies = await self._database.find("progress", {"_id": {"$in": ids}}, limit=len(ids) or 1)
+        return [(ROLLS.decode(body), body["v"]) for body in bodies]
+
+    async def outcome(self, command: str) -> Body | None:
+        """Return a command's outcome."""
+        return await self._database.one("outcomes", command)

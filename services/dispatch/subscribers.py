@@ -1,0 +1,47 @@
+"""Message in: one consumer group a use case. Flow calls the handlers; nothing is decided here."""
+
+from services.dispatch.domain.directive import Limits
+from services.dispatch.handlers.directives import DatedDeadlines, Directives
+from services.dispatch.handlers.progress import ProgressRoll
+from services.dispatch.handlers.sheets import Sheets
+from services.dispatch.settings import DispatchSettings, read_deadlines
+from services.dispatch.store import ROSTERS
+from shared.contracts import dispatch, registry
+from shared.flow.decide import Decide
+from shared.flow.merge import KeepNewest
+from shared.service.process import Group
+
+
+def groups(settings: DispatchSettings) -> list[Group]:
+    """Return dispatch's consumer groups."""
+    source = settings.ce_source
+    directives = Directives(
+        source=source,
+        limits=Limits(settings.audience_limit, settings.open_limit),
+        deadlines=DatedDeadlines(read_deadlines(settings.deadlines)),
+    )
+    rosters = KeepNewest(
+        registry.Roster,
+        ROSTERS,
+        id_of=lambda roster: roster.desk,
+        version_of=lambda roster: roster.v,
+    )
+    return [
+        Group(
+            "dispatch.commands",
+            (dispatch.COMMANDS_TOPIC,),
+            Decide(
+                directives, outcomes=dispatch.OUTCOMES_TOPIC, outcome_type=dispatch.OUTCOME, source=source
+            ),
+            max_records=100,
+        ),
+        # Both topics in one subscriber: a process then owns both sides of a desk (design §5).
+        Group(
+            "dispatch.sheets",
+            (dispatch.DESKS_TOPIC, dispatch.ACKS_TOPIC),
+            Sheets(source=source),
+            max_records=2_000,
+        ),
+        Group("dispatch.progress", (dispatch.TALLIES_TOPIC,), ProgressRoll(source=source), max_records=2_000),
+        Group("dispatch.rosters", (registry.ROSTERS_TOPIC,), rosters, max_records=200),
+    ]

@@ -1,0 +1,44 @@
+"""The one place where dispatch's parts meet."""
+
+from fastapi import FastAPI
+
+from services.dispatch.api import Edge, routes
+from services.dispatch.settings import DispatchSettings
+from services.dispatch.store import INDEXES, Queries
+from services.dispatch.subscribers import groups
+from services.dispatch.ticker import Ticker
+from shared.runtime.tokens import Verifier
+from shared.service.appending import Appender
+from shared.service.process import Process, build
+
+
+def build_app(settings: DispatchSettings) -> FastAPI:
+    """Return dispatch's app; servers are connected in its lifespan, never here."""
+    process = Process(settings)
+
+    def queries() -> Queries:
+        return Queries(process.database())
+
+    edge = Edge(
+        queries=queries,
+        appender=Appender(process.producer, process.database, source=settings.ce_source, clock=process.clock),
+        verifier=Verifier.from_files([settings.token_key] if settings.token_key else []),
+        clock=process.clock,
+        ulids=process.ulids,
+        body_limit=settings.body_limit,
+    )
+    ticker = Ticker(
+        queries,
+        process.producer,
+        clock=process.clock,
+        source=settings.ce_source,
+        every=settings.tick_every,
+    )
+    return build(
+        process,
+        title="Gridloop dispatch",
+        indexes=INDEXES,
+        groups=groups(settings),
+        routes=routes(edge),
+        loops={"ticker": ticker.run},
+    )
