@@ -1,6 +1,6 @@
 """HTTP: give an order, answer one, and read where it stands. Appends and reads; decides nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,12 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.dispatch.domain.directive import Directive
-from services.dispatch.domain.escalation import targets
-from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.progress import view
-from services.dispatch.domain.sheet import Flag, Sheet, open_positions, sheet_id
-from services.dispatch.domain.states import State, is_done
-from services.dispatch.store import Queries
+from services.dispatch.domain.sheet import sheet_id
+from services.dispatch.presenting import Json, directive_json, entries_json, listed_json, work_json
+from services.dispatch.queries import Queries
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Addressee, Code, Model, PostId, Reason, Text
 from shared.contracts.dispatch import (
@@ -28,12 +26,11 @@ from shared.contracts.dispatch import (
     IssueDirective,
     Kind,
     Mode,
-    Progress,
     Version,
 )
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import Roster, Seat
-from shared.kernel.clock import Clock, from_ms
+from shared.kernel.clock import Clock
 from shared.kernel.codes import InvalidCode, desk_of_post
 from shared.kernel.ids import UlidFactory
 from shared.runtime.http import Page, encode_cursor, idempotency_key, page, read_model
@@ -174,15 +171,13 @@ def _add_reads(router: APIRouter, edge: Edge) -> None:
         person = edge.person(request)
         if addressee is not None:
             return await _worklist(edge, person, addressee, paging)
-        where = {name: value for name, value in (("issuer", issuer), ("status", status)) if value}
+        where: Json = {name: value for name, value in (("issuer", issuer), ("status", status)) if value}
         held = await edge.queries().posts_of(person)
         # A person sees the orders given at or above the desks where they hold a post.
         desks = {desk for roster, _ in held for desk in (roster.desk, *roster.path)}
-        after = str(paging.after[0]) if paging.after else ""
-        found = await edge.queries().directives(
-            {**where, "order.desk": {"$in": sorted(desks)}}, after, paging.limit
-        )
-        items = [_directive(directive, v) for directive, v in found]
+        where["order.desk"] = {"$in": sorted(desks)}
+        found = await edge.queries().directives(where, _after(paging), paging.limit)
+        items = [directive_json(directive, v) for directive, v in found]
         last = found[-1][0].order.directive if len(found) == paging.limit else None
         return JSONResponse({"items": items, "cursor": last and encode_cursor(last)})
 
@@ -190,7 +185,7 @@ def _add_reads(router: APIRouter, edge: Edge) -> None:
     async def read_directive(request: Request, directive: str) -> Response:
         """Return what a directive says and whether its loop is closed."""
         known, v = await _visible(edge, edge.person(request), directive)
-        return JSONResponse(_directive(known, v))
+        return JSONResponse(directive_json(known, v))
 
     @router.get("/directives/{directive}/progress")
     async def read_progress(
@@ -224,7 +219,7 @@ def _add_reads(router: APIRouter, edge: Edge) -> None:
             raise Problem("not-found")
         rows = [
             row
-            for row in _entries(*held)
+            for row in entries_json(*held)
             if (state is None or row["state"] == state)
             and (level is None or row["level"] == level)
             and not (open_only and row["done"])
@@ -232,16 +227,16 @@ def _add_reads(router: APIRouter, edge: Edge) -> None:
         start = int(paging.after[0]) if paging.after else 0
         shown = rows[start : start + paging.limit]
         more = encode_cursor(start + paging.limit) if start + paging.limit < len(rows) else None
-        return JSONResponse({"items": shown, "cursor": more, "listed": _listed(held[0])})
+        return JSONResponse({"items": shown, "cursor": more, "listed": listed_json(held[0])})
 
     @router.get("/outcomes/{command}")
     async def read_outcome(request: Request, command: str) -> Response:
         """Return what became of a command its sender appended."""
         person = edge.person(request)
         stored = await edge.queries().outcome(command)
-        if stored is None or stored["actor"] != person:
+        if stored is None or stored.actor != person:
             raise Problem("not-found")
-        return JSONResponse({"command": stored.pop("_id"), **stored})
+        return JSONResponse(stored.model_dump(mode="json", exclude_none=True))
 
 
 async def _known(edge: Edge, directive: str) -> tuple[Directive, int]:
@@ -267,108 +262,40 @@ async def _worklist(edge: Edge, person: str, post: str, paging: Page) -> Respons
     held = await edge.queries().posts_of(person)
     if not any(_may_look(roster, seat, post) for roster, seat in held):
         raise Problem("not-found")
-    after = str(paging.after[0]) if paging.after else ""
     where = {"live": True, "$or": [{"desk": _desk(post)}, {"asked": post}]}
-    sheets = await edge.queries().sheets(where, after, paging.limit)
+    sheets = await edge.queries().sheets(where, _after(paging), paging.limit)
     items = []
     for sheet in sheets:
-        frozen = await edge.queries().frozen(sheet.frozen)
-        own = [row for row in _entries(sheet, frozen) if row["addressee"] == post and not row["done"]]
-        asked = _asked(sheet, frozen, post)
-        if own or asked:
-            order = sheet.order
-            items.append(
-                {
-                    "directive": sheet.directive,
-                    "desk": sheet.desk,
-                    "version": order.version if order else 0,
-                    "epoch": order.epoch if order else 0,
-                    "text": order.text if order else "",
-                    "own": own,
-                    "decide_for": asked,
-                }
-            )
+        work = work_json(sheet, await edge.queries().frozen(sheet.frozen), post)
+        if work is not None:
+            items.append(work)
     last = sheets[-1] if len(sheets) == paging.limit else None
     cursor = encode_cursor(sheet_id(last.directive, last.desk)) if last else None
     return JSONResponse({"items": items, "cursor": cursor})
+
+
+def _after(paging: Page) -> str:
+    return str(paging.after[0]) if paging.after else ""
 
 
 def _may_look(roster: Roster, seat: Seat, post: str) -> bool:
     return seat.post == post or roster.desk == _desk(post)
 
 
-def _asked(sheet: Sheet, frozen: Frozen | None, post: str) -> list[str]:
-    rungs = sheet.entries.rung
-    return [
-        frozen.seats[position].post if frozen else f"{sheet.desk}/*"
-        for position in open_positions(sheet, frozen)
-        if rungs[position] and post in {p.post for p in targets(sheet, position, frozen)[: rungs[position]]}
-    ]
-
-
-def _entries(sheet: Sheet, frozen: Frozen | None) -> list[dict[str, Any]]:
-    entries = sheet.entries
-    rows = []
-    for position, state in enumerate(entries.state):
-        seat = frozen.seats[position] if frozen else None
-        needed = frozen.done_at[position] if frozen else State.EXECUTED
-        times = {
-            name.name.lower(): from_ms(at).isoformat()
-            for name in State
-            if (at := entries.first_at(position, name)) is not None
-        }
-        notes = [
-            {"by": note.by, "reason": note.reason, "at": from_ms(note.at).isoformat()}
-            for slot, note in sorted(entries.notes.items())
-            if slot // len(State) == position
-        ]
-        rows.append(
-            {
-                "addressee": seat.post if seat else f"{sheet.desk}/*",
-                "level": seat.level if seat else None,
-                "vacant": seat is None or seat.holder is None,
-                "state": State(state).name.lower(),
-                "done": is_done(state, entries.reached[position], needed),
-                "overdue": bool(entries.flags[position] & Flag.OVERDUE),
-                "answered_for": bool(entries.flags[position] & Flag.ANSWERED_FOR),
-                "times": times,
-                "notes": notes,
-            }
-        )
-    return rows
-
-
-def _listed(sheet: Sheet) -> list[dict[str, Any]]:
-    return [
-        {"id": item.id, "why": item.why, "addressee": item.addressee, "state": item.state}
-        for item in sheet.listed
-    ]
-
-
-async def _tree(queries: Queries, directive: str, desks: list[str], depth: int) -> list[dict[str, Any]]:
+async def _tree(queries: Queries, directive: str, desks: Sequence[str], depth: int) -> list[Json]:
+    """Return progress by desk; a tree wider than a page can hold is asked for level by level."""
     if len(desks) > TREE_MOST:
         raise Problem("invalid-query", f"more than {TREE_MOST} desks at one level; ask for one below")
-    shown: list[Progress] = []
+    nodes: list[Json] = []
     for roll, v in await queries.rolls(directive, desks):
-        progress = view(roll, v)
-        if progress is not None:
-            shown.append(progress)
-    nodes = []
-    for progress in shown:
-        node = progress.model_dump(mode="json")
-        if depth and progress.children:
-            node["below"] = await _tree(queries, directive, list(progress.children), depth - 1)
+        shown = view(roll, v)
+        if shown is None:
+            continue
+        node = shown.model_dump(mode="json")
+        if depth and shown.children:
+            node["below"] = await _tree(queries, directive, shown.children, depth - 1)
         nodes.append(node)
     return nodes
-
-
-def _directive(directive: Directive, v: int) -> dict[str, Any]:
-    return {
-        **directive.order.model_dump(mode="json", exclude_none=True),
-        "v": v,
-        "reason": directive.reason,
-        "closed_at": directive.closed_at.isoformat() if directive.closed_at else None,
-    }
 
 
 def _desk(post: str) -> str:

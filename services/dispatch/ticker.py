@@ -13,7 +13,7 @@ import structlog
 from services.dispatch.domain.directive import SYSTEM
 from services.dispatch.domain.frozen import freeze
 from services.dispatch.domain.sheet import sheet_id
-from services.dispatch.store import Queries
+from services.dispatch.queries import Queries
 from shared.contracts import dispatch as contract
 from shared.contracts.dispatch import DirectiveCommand, ExtendDirective, Fill, Order, Tick
 from shared.contracts.envelope import Context, Message, message

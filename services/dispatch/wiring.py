@@ -3,8 +3,9 @@
 from fastapi import FastAPI
 
 from services.dispatch.api import Edge, routes
+from services.dispatch.queries import Queries
 from services.dispatch.settings import DispatchSettings
-from services.dispatch.store import INDEXES, Queries
+from services.dispatch.store import INDEXES
 from services.dispatch.subscribers import groups
 from services.dispatch.ticker import Ticker
 from shared.runtime.tokens import Verifier

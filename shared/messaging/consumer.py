@@ -1,5 +1,6 @@
 """Consuming: FastStream subscribers that hand whole polls to flow, with every setting that matters stated."""
 
+import asyncio
 import gc
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
@@ -8,16 +9,26 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.contracts.topics import Topic
 from shared.flow.records import Arrival
-from shared.kernel.errors import ConfigurationError
+from shared.kernel.errors import ConfigurationError, GridloopError
 from shared.messaging.pulse import Pulse
 from shared.messaging.reading import read
 
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
+PAUSE_S: Final = 1.0
 ACK_POLICY: Final = AckPolicy.NACK_ON_ERROR
+REQUIRED: Final = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "earliest",
+    "session_timeout_ms": int(SESSION_S * 1000),
+    "heartbeat_interval_ms": int(HEARTBEAT_S * 1000),
+    "partition_assignment_strategy": (RangePartitionAssignor,),
+}
+"""What a subscriber must have been given to the letter: each default loses messages or splits a desk."""
 
 
 class Consumes(Protocol):
@@ -102,7 +113,12 @@ def subscribe(
 
     @subscriber
     async def on_batch(message: Any) -> None:
-        await flow([read(raw) for raw in message.raw_message])
+        try:
+            await flow([read(raw) for raw in message.raw_message])
+        except GridloopError:
+            # NACK seeks back at once: without a pause a lapsed member would spin until it has rejoined.
+            await asyncio.sleep(PAUSE_S)
+            raise
 
     return assignment
 
@@ -110,9 +126,12 @@ def subscribe(
 def refuse_unsafe(broker: KafkaBroker) -> None:
     """Refuse to start with a subscriber that could lose a message (design §7)."""
     for subscriber in broker.subscribers:
-        arguments = subscriber._connection_args  # type: ignore[attr-defined] # noqa: SLF001 - no public view
-        if subscriber.ack_policy is not ACK_POLICY or arguments["enable_auto_commit"]:
-            raise ConfigurationError("unsafe-subscriber", str(subscriber))
+        if not isinstance(subscriber, BatchSubscriber) or not subscriber.group_id:
+            raise ConfigurationError("unsafe-subscriber", "a subscriber takes batches and names its group")
+        given = subscriber._connection_args  # noqa: SLF001 - there is no public view
+        wrong = [name for name, value in REQUIRED.items() if given.get(name) != value]
+        if wrong or subscriber.ack_policy is not ACK_POLICY:
+            raise ConfigurationError("unsafe-subscriber", f"{subscriber.group_id}: {wrong or 'ack policy'}")
 
 
 def lags(broker: KafkaBroker) -> Iterator[tuple[str, int, int]]:

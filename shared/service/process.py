@@ -141,8 +141,7 @@ async def _started(running: "Running", indexes: Mapping[str, Sequence[Sequence[s
     except ConfigurationError as error:
         _log.exception("refusing to start", code=error.code, detail=error.detail)
         os._exit(MISCONFIGURED)
-    except Exception:
-        # A half-started process would look alive and do nothing.
+    except Exception:  # noqa: BLE001 - a half-started process would look alive and do nothing
         _log.exception("start failed")
         os._exit(FAILED_START)
 
