@@ -15,7 +15,7 @@ demo: $(READY) ## Run the demonstration: servers, services, a city, one order do
 	$(BIN)/gridloop demo
 
 test: $(READY) ## Run all tests, those on real Kafka and MongoDB included
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY) ## Format, lint, types, imports and the fast tests
 	$(BIN)/ruff format --check .
