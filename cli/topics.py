@@ -9,11 +9,14 @@ import typer
 from shared.kernel.errors import Transient
 from shared.messaging.admin import TopicAdmin, wanted
 from shared.runtime.settings import ServiceSettings
+from shared.service.process import security_of
 
 
 def register(app: typer.Typer) -> None:
     """Add the `topics` commands."""
-    topics = typer.Typer(help="Create topics and show how they differ from their cards.", no_args_is_help=True)
+    topics = typer.Typer(
+        help="Create topics and show how they differ from their cards.", no_args_is_help=True
+    )
     topics.command("apply")(apply)
     topics.command("diff")(diff)
     app.add_typer(topics, name="topics")
@@ -47,7 +50,7 @@ async def _apply(wait: float) -> tuple[list[str], list[str]]:
     async with asyncio.timeout(wait):
         while True:
             try:
-                async with TopicAdmin(settings.kafka) as admin:
+                async with TopicAdmin(settings.kafka, security_of(settings)) as admin:
                     created = await admin.apply(topics, replication=settings.replication)
                     return created, await admin.drift(topics)
             except Transient:
@@ -56,5 +59,5 @@ async def _apply(wait: float) -> tuple[list[str], list[str]]:
 
 async def _diff() -> list[str]:
     settings = ServiceSettings()
-    async with TopicAdmin(settings.kafka) as admin:
+    async with TopicAdmin(settings.kafka, security_of(settings)) as admin:
         return await admin.drift(wanted(settings.partitions))

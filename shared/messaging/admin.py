@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, for_code
 from shared.contracts.catalog import TOPICS, dead_letter_topics
 from shared.contracts.topics import Topic
 from shared.kernel.errors import Transient
+from shared.messaging.security import PLAINTEXT, Security
 
 MAX_RECORD_BYTES = 4_194_304
 DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
@@ -45,8 +46,8 @@ def _settings(topic: Topic) -> dict[str, str]:
 class TopicAdmin:
     """The admin client, for as long as one question or one `apply` takes."""
 
-    def __init__(self, servers: str) -> None:
-        self._client = AIOKafkaAdminClient(bootstrap_servers=servers)
+    def __init__(self, servers: str, security: Security = PLAINTEXT) -> None:
+        self._client = AIOKafkaAdminClient(bootstrap_servers=servers, **security.of_clients())
 
     async def __aenter__(self) -> Self:
         try:

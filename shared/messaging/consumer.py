@@ -16,6 +16,7 @@ from shared.flow.records import Arrival
 from shared.kernel.errors import ConfigurationError, GridloopError
 from shared.messaging.pulse import Pulse
 from shared.messaging.reading import read
+from shared.messaging.security import PLAINTEXT, Security
 
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
@@ -65,7 +66,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
         self._flow.reassigned()
 
 
-def build_broker(servers: str, *, client_id: str, security: Any = None) -> KafkaBroker:
+def build_broker(servers: str, *, client_id: str, security: Security = PLAINTEXT) -> KafkaBroker:
     """Return a broker that only consumes; appending is `Producer`'s."""
     return KafkaBroker(
         servers,
@@ -75,7 +76,7 @@ def build_broker(servers: str, *, client_id: str, security: Any = None) -> Kafka
         metadata_max_age_ms=60_000,
         graceful_timeout=5.0,
         apply_types=False,
-        security=security,
+        security=security.of_broker(),
         logger=None,
     )
 

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.kernel.errors import Transient
+from shared.messaging.security import PLAINTEXT, Security
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,13 @@ class Places:
     committed: Mapping[Place, int]
 
 
-async def read_places(servers: str, group: str, partitions: Mapping[str, int]) -> Places:
+async def read_places(
+    servers: str, group: str, partitions: Mapping[str, int], security: Security = PLAINTEXT
+) -> Places:
     """Ask the broker where a group stands in its topics (name → partitions); raises `Transient`."""
-    client = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    client = AIOKafkaConsumer(
+        bootstrap_servers=servers, group_id=group, enable_auto_commit=False, **security.of_clients()
+    )
     try:
         await client.start()
         places = [
@@ -44,15 +49,15 @@ async def read_places(servers: str, group: str, partitions: Mapping[str, int]) -
     finally:
         await client.stop()
     return Places(
-        await _cluster_id(servers),
+        await _cluster_id(servers, security),
         dict(partitions),
         {Place(*place): (earliest[place], end[place]) for place in places},
         {Place(*place): offset for place, offset in committed.items() if offset is not None},
     )
 
 
-async def _cluster_id(servers: str) -> str:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+async def _cluster_id(servers: str, security: Security) -> str:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, **security.of_clients())
     try:
         await admin.start()
         described = await admin.describe_cluster()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -10,6 +9,7 @@ from aiokafka.errors import KafkaError
 from shared.contracts.envelope import Message
 from shared.flow.partitions import partition_of
 from shared.kernel.errors import Transient
+from shared.messaging.security import PLAINTEXT, Security
 
 APPEND_WITHIN_S = 20.0
 
@@ -25,7 +25,9 @@ def _partition(key: bytes | None, partitions: list[int], _available: list[int]) 
 class Producer:
     """One producer a process. Never expires a record by itself, so every append has its own deadline."""
 
-    def __init__(self, servers: str, *, client_id: str, linger_ms: int = 2, **security: Any) -> None:
+    def __init__(
+        self, servers: str, *, client_id: str, linger_ms: int = 2, security: Security = PLAINTEXT
+    ) -> None:
         self._producer = AIOKafkaProducer(
             bootstrap_servers=servers,
             client_id=client_id,
@@ -37,7 +39,7 @@ class Producer:
             request_timeout_ms=20_000,
             metadata_max_age_ms=60_000,
             partitioner=_partition,
-            **security,
+            **security.of_clients(),
         )
 
     async def start(self) -> None:

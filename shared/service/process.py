@@ -27,6 +27,7 @@ from shared.messaging.admin import TopicAdmin
 from shared.messaging.places import Places, read_places
 from shared.messaging.producer import Producer
 from shared.messaging.pulse import Pulse
+from shared.messaging.security import Security
 from shared.mongo.client import Database
 from shared.mongo.storage import MongoStorage
 from shared.runtime.health import Health
@@ -84,7 +85,7 @@ class Process:
         """Connect both servers, for as long as it takes, and see to collections and indexes."""
         settings = self.settings
         database = Database(settings.mongo, settings.database_name, settings.mongo_driver)
-        producer = Producer(settings.kafka, client_id=settings.service)
+        producer = Producer(settings.kafka, client_id=settings.service, security=security_of(settings))
         await _until(database.ping)
         await _until(lambda: database.ensure_indexes(indexes))
         await _until(producer.start)
@@ -154,7 +155,11 @@ class Running:
         self._groups = groups
         self._loops = loops
         self._pulse = Pulse(consumer.SESSION_S)
-        self._broker = consumer.build_broker(process.settings.kafka, client_id=process.settings.service)
+        self._broker = consumer.build_broker(
+            process.settings.kafka,
+            client_id=process.settings.service,
+            security=security_of(process.settings),
+        )
         self._assignments: list[consumer.Assignment] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -186,7 +191,8 @@ class Running:
 
     async def _places(self) -> dict[str, Places]:
         settings = self._process.settings
-        async with TopicAdmin(settings.kafka) as admin:
+        security = security_of(settings)
+        async with TopicAdmin(settings.kafka, security) as admin:
             existing = await admin.partitions()
         missing = [t.name for group in self._groups for t in group.topics if t.name not in existing]
         if missing:
@@ -197,7 +203,10 @@ class Running:
                 raise ConfigurationError("partitions-differ", group.name)
         return {
             group.name: await read_places(
-                settings.kafka, group.name, {topic.name: existing[topic.name] for topic in group.topics}
+                settings.kafka,
+                group.name,
+                {topic.name: existing[topic.name] for topic in group.topics},
+                security,
             )
             for group in self._groups
         }
@@ -239,6 +248,12 @@ class Running:
             for topic, partition, lag in consumer.lags(self._broker):
                 self._process.metrics.lag.labels(topic, str(partition)).set(lag)
             await asyncio.sleep(WATCH_S)
+
+
+def security_of(settings: ServiceSettings) -> Security:
+    """Return how this process reaches Kafka."""
+    password = settings.kafka_password.get_secret_value() if settings.kafka_password else ""
+    return Security(settings.kafka_protocol, settings.kafka_username or "", password, settings.kafka_ca)
 
 
 async def _forever(loop: Loop) -> None:
