@@ -1,0 +1,116 @@
+"""What registry tells: facts read from the stored documents, under ids that follow from their versions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from services.registry.domain.desk import Desk, Place
+from services.registry.domain.households import HOUSEHOLD_PUT, Counted
+from services.registry.domain.summaries import summaries
+from services.registry.store import CHARGES, DESKS, FINDINGS, HOUSEHOLDS, ROSTERS, Findings
+from shared.contracts import registry as contract
+from shared.contracts.base import Model
+from shared.contracts.envelope import Context, Message, message
+from shared.contracts.outcomes import Outcome
+from shared.contracts.topics import Topic
+from shared.flow.documents import Documents
+from shared.kernel.ids import derived_id
+
+_UNITS = frozenset({"unit-put", "recompiled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What accepted rows touched, read from their stored events: it is the same at every delivery."""
+
+    structure: bool = False
+    units: frozenset[str] = frozenset()
+    households: frozenset[str] = frozenset()
+    days: frozenset[date] = frozenset()
+
+    @classmethod
+    def by(cls, outcome: Outcome) -> "Touched":
+        events = [event for result in outcome.results for event in result.events]
+        named = [event.data for event in events if event.type in _UNITS]
+        return cls(
+            structure=any(event.type != HOUSEHOLD_PUT for event in events),
+            units=frozenset(code for data in named for code in data.get("units", [data.get("code")])),
+            households=frozenset(e.data["household"] for e in events if e.type == HOUSEHOLD_PUT),
+            days=frozenset(date.fromisoformat(data["on"]) for data in named if "on" in data),
+        )
+
+    def __or__(self, other: "Touched") -> "Touched":
+        return Touched(
+            self.structure or other.structure,
+            self.units | other.units,
+            self.households | other.households,
+            self.days | other.days,
+        )
+
+    def __bool__(self) -> bool:
+        return self.structure or bool(self.households)
+
+
+def facts(docs: Documents, key: str, touched: Touched, *, at: datetime, source: str) -> Iterator[Message]:
+    """Yield the stored state of what was touched at one desk, and what the desk above must hear."""
+
+    def fact(topic: Topic, type_: str, subject: str, body: Model, *cause: str | int) -> Message:
+        return message(topic, type_, subject, body, Context(derived_id(*cause), source, at, "registry"))
+
+    desk = docs.get(DESKS, key) or Desk(key)
+    v = docs.version(DESKS, key)
+    for code in sorted(touched.units):
+        unit = unit_fact(desk, code, v)
+        yield fact(contract.UNITS_TOPIC, contract.UNIT, code, unit, "unit", code, v)
+    roster = docs.get(ROSTERS, key)
+    if roster is not None and touched.structure:
+        v = docs.version(ROSTERS, key)
+        stored = roster.model_copy(update={"v": v})
+        yield fact(contract.ROSTERS_TOPIC, contract.ROSTER, key, stored, "roster", key, v)
+    counted = docs.get(CHARGES, key)
+    if counted is not None and touched.households:
+        v = docs.version(CHARGES, key)
+        charges = charges_fact(key, counted, v)
+        yield fact(contract.CHARGES_TOPIC, contract.CHARGES, key, charges, "charges", key, v)
+    for id_ in sorted(touched.households):
+        v = docs.version(HOUSEHOLDS, id_)
+        household = household_fact(docs, id_, v)
+        yield fact(contract.HOUSEHOLDS_TOPIC, contract.HOUSEHOLD, id_, household, "household", id_, v)
+    for id_, found in sorted((docs.get(FINDINGS, key) or Findings()).items.items()):
+        subject, cause = f"{key}/{id_}", ("finding", id_, found.finding.v)
+        yield fact(contract.FINDINGS_TOPIC, contract.FINDING, subject, found.finding, *cause)
+    if roster is not None and desk.compiled_on is not None:
+        # Three documents make a summary; the sum of their versions rises with each of them.
+        v = docs.version(DESKS, key) + docs.version(ROSTERS, key) + docs.version(CHARGES, key)
+        for row in summaries(desk, roster, counted or Counted(), v=v, day=desk.compiled_on):
+            body = contract.Changes(rows=(row,))
+            yield fact(contract.COMMANDS_TOPIC, contract.CHANGES, row.unit, body, "summary", key, row.unit, v)
+
+
+def unit_fact(desk: Desk, code: str, v: int) -> contract.UnitFact:
+    """Return a unit as it stands; one that is still to come as it will begin, an ended one as it ended."""
+    states = desk.units[code]
+    begun = [state for state in states if desk.compiled_on and state.valid_from <= desk.compiled_on]
+    place: Place = begun[-1] if begun else states[0]
+    return contract.UnitFact(
+        code=code, v=v, kind=place.kind, name=place.name, path=place.path, areas=place.areas,
+        covers=place.covers, residential=place.residential,
+        valid_from=place.valid_from, valid_to=place.valid_to,
+    )  # fmt: skip
+
+
+def charges_fact(key: str, counted: Counted, v: int) -> contract.Charges:
+    return contract.Charges(
+        desk=key, v=v, households=counted.households, members=counted.members,
+        uncharged=sum(counted.uncharged.values()), by_post=dict(sorted(counted.by_post.items())),
+    )  # fmt: skip
+
+
+def household_fact(docs: Documents, id_: str, v: int) -> contract.HouseholdFact:
+    household = docs.get(HOUSEHOLDS, id_)
+    if household is None:
+        raise LookupError(id_)
+    now = household.now
+    return contract.HouseholdFact(
+        household=id_, v=v, desk=household.desk, unit=now.unit, members=now.members, charges=dict(now.charges)
+    )
