@@ -1,6 +1,7 @@
 """What the API and the ticker read, from majority-committed documents; nothing is written here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from services.dispatch.domain.directive import Directive
@@ -9,10 +10,19 @@ from services.dispatch.domain.progress import Roll
 from services.dispatch.domain.sheet import Sheet
 from services.dispatch.store import DIRECTIVES, FROZEN, ROLLS, ROSTERS, SHEETS
 from shared.contracts.outcomes import Outcome
-from shared.contracts.registry import Roster, Seat
+from shared.contracts.registry import Roster
 from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
 from shared.mongo.client import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A post somebody holds, with its desk and the desks above it."""
+
+    post: str
+    desk: str
+    path: tuple[str, ...]
 
 
 class Queries:
@@ -45,11 +55,21 @@ class Queries:
         body = await self._database.one("rosters", desk)
         return None if body is None else ROSTERS.decode(body)
 
-    async def posts_of(self, person: str) -> list[tuple[Roster, Seat]]:
-        """Return the seats a person holds now: authority ends with the appointment."""
-        bodies = await self._database.find("rosters", {"seats.holder": person}, limit=100)
-        rosters = [ROSTERS.decode(body) for body in bodies]
-        return [(roster, seat) for roster in rosters for seat in roster.seats if seat.holder == person]
+    async def posts_of(self, person: str) -> list[Holding]:
+        """Return the posts a person holds now: authority ends with the appointment."""
+        bodies = await self._database.find(
+            ROSTERS.name,
+            {"seats.holder": person},
+            limit=100,
+            fields=["desk", "path", "seats.post", "seats.holder"],
+        )
+        # Asked at every request: a desk's few hundred other seats are not worth a model each.
+        return [
+            Holding(seat["post"], body["desk"], tuple(body["path"]))
+            for body in bodies
+            for seat in body["seats"]
+            if seat.get("holder") == person
+        ]
 
     async def directive(self, directive: str) -> tuple[Directive, int] | None:
         """Return a directive and its version."""

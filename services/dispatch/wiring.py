@@ -2,7 +2,8 @@
 
 from fastapi import FastAPI
 
-from services.dispatch.api import Edge, routes
+from services.dispatch.api import routes
+from services.dispatch.edge import Edge
 from services.dispatch.queries import Queries
 from services.dispatch.settings import DispatchSettings
 from services.dispatch.store import INDEXES

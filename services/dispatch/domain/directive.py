@@ -76,15 +76,10 @@ def issue(
     if command.kind != "order":
         return Refusal("unsupported-kind", command.kind)
     here, there = rosters.get(desk_of_post(command.issuer)), rosters.get(desk_of(command.scope))
+    refused = beyond_authority(command.issuer, command.scope, actor=actor, here=here, there=there)
     seat = seat_of(here, command.issuer)
-    if here is None or seat is None:
-        return Refusal("unknown-issuer", command.issuer)
-    if seat.holder != actor:
-        return Refusal("not-the-holder", command.issuer)
-    if there is None or not _knows(there, command.scope):
-        return Refusal("unknown-scope", command.scope)
-    if not _covers(here, seat, there, command.scope):
-        return Refusal("outside-scope", command.scope)
+    if refused is not None or here is None or there is None or seat is None:
+        return refused or Refusal("unknown-issuer", command.issuer)
     if audience_size(there, command.scope) > limits.audience:
         return Refusal("audience-too-large", str(limits.audience))
     if len(issuer.open) >= limits.open_directives:
@@ -103,6 +98,25 @@ def issue(
         issued_at=now,
     )
     return Directive(order, LinePost(desk=here.desk, post=seat.post, holder=seat.holder))
+
+
+def beyond_authority(
+    issuer: str, scope: str, *, actor: str, here: Roster | None, there: Roster | None
+) -> Refusal | None:
+    """Return why this person may not give an order there; None if they may.
+
+    `here` and `there` are the rosters of the issuer's and the scope's desks.
+    """
+    seat = seat_of(here, issuer)
+    if here is None or seat is None:
+        return Refusal("unknown-issuer", issuer)
+    if seat.holder != actor:
+        return Refusal("not-the-holder", issuer)
+    if there is None or not _knows(there, scope):
+        return Refusal("unknown-scope", scope)
+    if not _covers(here, seat, there, scope):
+        return Refusal("outside-scope", scope)
+    return None
 
 
 def cancel(

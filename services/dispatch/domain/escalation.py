@@ -96,4 +96,6 @@ def why(sheet: Sheet, position: int, frozen: Frozen | None) -> OpenWhy:
         return "vacant"
     if sheet.entries.state[position] == State.REFUSED:
         return "refused"
-    return "overdue" if sheet.entries.flags[position] & Flag.OVERDUE else "unreached"
+    if sheet.entries.flags[position] & Flag.OVERDUE:
+        return "overdue"
+    return "unreached" if sheet.entries.first_at(position, State.REFUSED) is None else "refused"

@@ -206,7 +206,11 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
         return
     state = NAMED[answer.state]
     speaks_for = answer.by is not None
-    if (speaks_for or state is State.EXCUSED) and not _entitled(sheet, answer, position, frozen):
+    # Nobody holds `desk/*`: a superior decides it, and less than a decision would be lost at the fill.
+    undecided = frozen is None and not (speaks_for and state >= State.EXECUTED)
+    if undecided or (
+        (speaks_for or state is State.EXCUSED) and not _entitled(sheet, answer, position, frozen)
+    ):
         sheet.note("not-entitled", id_, answer, at)
         return
     entries = sheet.entries
@@ -221,9 +225,14 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
         note = Note(said_at, id_, answer.by or "", answer.reason)
         slot = position * len(State) + state
         entries.notes[slot] = min(entries.notes.get(slot, note), note)
-    if entries.state[position] == State.REFUSED:
+    # What follows looks at this answer alone, never at those before it: the order of arrival must not matter.
+    if state is State.REFUSED:
         entries.rung[position] = max(entries.rung[position], 1)
-    if frozen is not None:
+    if frozen is None:
+        return
+    # A post that is done by reading says no more: those below it must not wait for it.
+    done = is_done(state, reached_by(state), frozen.done_at[position])
+    if done or releases(state, answered_for=speaks_for):
         _pass_on(sheet, position, frozen, at)
 
 
@@ -238,20 +247,16 @@ def _entitled(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None
 
 
 def _pass_on(sheet: Sheet, position: int, frozen: Frozen, now: int) -> None:
-    """Release whoever waited for this entry, once it has relayed or somebody decided for it."""
-    entries = sheet.entries
-    answered_for = bool(entries.flags[position] & Flag.ANSWERED_FOR)
-    if releases(entries.state[position], answered_for=answered_for):
-        _release(sheet, frozen.reports.get(position, ()), now)
-        for desk in frozen.commanded.get(position, ()):
-            sheet.children[desk] = True
+    """Release whoever waited for this entry: it has relayed or is done, or somebody decided for it."""
+    _release(sheet, frozen.reports.get(position, ()), now)
+    for desk in frozen.commanded.get(position, ()):
+        sheet.children[desk] = True
 
 
 def _release(sheet: Sheet, positions: "range | tuple[int, ...]", now: int) -> None:
     for position in positions:
-        if not sheet.entries.flags[position] & Flag.RELEASED:
-            sheet.entries.flags[position] |= Flag.RELEASED
-            sheet.entries.saw(position, State.ADDRESSED, now)
+        sheet.entries.flags[position] |= Flag.RELEASED
+        sheet.entries.saw(position, State.ADDRESSED, now)
 
 
 def tick(sheet: Sheet, due: int, frozen: Frozen | None) -> None:
