@@ -1,5 +1,6 @@
 """The base of every message: frozen, and open to fields that a newer writer adds."""
 
+import re
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -16,7 +17,8 @@ Addressee = Annotated[str, StringConstraints(min_length=3, max_length=160, patte
 Handle = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 """An opaque person id minted by registry, the only name of a person on a topic."""
 
-MessageId = Annotated[str, StringConstraints(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+MESSAGE_ID = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+MessageId = Annotated[str, StringConstraints(pattern=MESSAGE_ID)]
 """A ULID minted at the edge, or a UUIDv5 of its cause."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
@@ -37,6 +39,6 @@ def json_bytes(model: Model) -> bytes:
 
 
 __all__ = [
-    "Addressee", "Code", "Count", "Handle", "Instant", "MessageId", "Model", "PostId", "Reason", "Text",
+    "Addressee", "Code", "Count", "Handle", "Instant", "MESSAGE_ID", "MessageId", "Model", "PostId", "Reason", "Text",
     "json_bytes",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shared.contracts.base import Model
+from shared.contracts.base import MESSAGE_ID, Model
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.outcomes import Event, Outcome, Result
 from shared.contracts.topics import Topic
@@ -102,7 +102,8 @@ class Decide:
 
     def refuse(self, docs: Documents, unreadable: Unreadable) -> None:
         """Answer a malformed command, where its id can be read, so that its sender does not wait for ever."""
-        if not unreadable.id or docs.get(OUTCOMES, unreadable.id) is not None:
+        # An outcome under a text that is no id could not be stored, and the batch would come again for ever.
+        if not MESSAGE_ID.match(unreadable.id) or docs.get(OUTCOMES, unreadable.id) is not None:
             return
         outcome = Outcome(
             command=unreadable.id,

@@ -2,17 +2,20 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.contracts.topics import Topic
 from shared.flow.records import Arrival
+from shared.kernel.clock import SystemClock, utc_ms
 from shared.kernel.errors import ConfigurationError, GridloopError
 from shared.messaging.pulse import Pulse
 from shared.messaging.reading import read
@@ -21,6 +24,7 @@ from shared.messaging.security import PLAINTEXT, Security
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 PAUSE_S: Final = 1.0
+STEP_BACK_S: Final = 2 * SESSION_S
 ACK_POLICY: Final = AckPolicy.NACK_ON_ERROR
 REQUIRED: Final = {
     "enable_auto_commit": False,
@@ -43,27 +47,51 @@ class Consumes(Protocol):
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """Tells flow of every new assignment, and remembers whether there is one (for readiness)."""
+    """Tells flow of every new assignment, remembers it for readiness, and steps back after it."""
 
-    def __init__(self, flow: Consumes, pulse: Pulse) -> None:
+    def __init__(self, flow: Consumes, pulse: Pulse, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._flow = flow
         self._pulse = pulse
-        self.partitions: frozenset[tuple[str, int]] = frozenset()
+        self._monotonic = monotonic
+        self._step_back_at: list[float] = []
+        self.client: Callable[[], Any] = lambda: None
         self.told = False
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Own nothing until the group has settled."""
         del revoked
-        self.partitions = frozenset()
         self.told = False
         self._flow.reassigned()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Start afresh with what the group gave."""
-        self.partitions = frozenset((place.topic, place.partition) for place in assigned)
+        del assigned
         self.told = True
+        now = self._monotonic()
+        self._step_back_at = [now, now + SESSION_S]
         self._pulse.assigned()
         self._flow.reassigned()
+
+    async def step_back(self) -> None:
+        """Read the last records again, at once after a takeover and once more a session later.
+
+        Whoever had a partition before may have published older state after newer. What flow has applied it
+        only publishes again, as it is stored now: so the newest state is the last on every topic (design §2).
+        """
+        client = self.client()
+        if client is None or not self.told or not self._step_back_at:
+            return
+        if self._monotonic() < self._step_back_at[0]:
+            return
+        since = utc_ms(SystemClock().now()) - int(STEP_BACK_S * 1000)
+        try:
+            found = await client.offsets_for_times(dict.fromkeys(client.assignment(), since))
+            for place, first in found.items():
+                if first is not None and first.offset < await client.position(place):
+                    client.seek(place, first.offset)
+        except (KafkaError, IllegalStateError):
+            return  # a rebalance came between: the next assignment steps back by itself
+        self._step_back_at.pop(0)
 
 
 def build_broker(servers: str, *, client_id: str, security: Security = PLAINTEXT) -> KafkaBroker:
@@ -111,6 +139,8 @@ def subscribe(
         decoder=_as_it_is,
         listener=assignment,
     )
+
+    assignment.client = lambda: subscriber.consumer
 
     @subscriber
     async def on_batch(message: Any) -> None:

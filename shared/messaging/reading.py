@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.contracts.base import Model
+from shared.contracts.base import MESSAGE_ID, Model
 from shared.contracts.catalog import BY_NAME
 from shared.contracts.envelope import header
 from shared.contracts.topics import Topic
@@ -26,6 +26,8 @@ def read(raw: Any) -> Arrival:
         return _unreadable(origin, at, "missing-header", str(missing))
     except UnicodeDecodeError:
         return _unreadable(origin, at, "not-utf-8", "a header or the key")
+    if not MESSAGE_ID.match(id_):
+        return _unreadable(origin, at, "invalid-id", "ce_id")
     try:
         body = _body(BY_NAME[raw.topic], type_, key, raw.value)
     except Permanent as bad:

@@ -1,7 +1,7 @@
 """What flow writes through: majority reads in one session, and one transaction of guarded writes."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -52,7 +52,9 @@ class MongoSession:
         """Write everything in one transaction, or nothing: a guard that misses raises `Conflict`."""
         inserts, replacements = _by_collection(writes)
         with translated():
-            async with self._session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY):
+            started = self._session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
+            # PyMongo's own client starts a transaction with an await, motor without.
+            async with await started if isinstance(started, Awaitable) else started:
                 for collection, documents in inserts.items():
                     await self._handle[collection].insert_many(
                         documents, ordered=False, session=self._session

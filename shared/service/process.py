@@ -245,6 +245,8 @@ class Running:
         while True:
             waiting = [assignment for assignment in self._assignments if not assignment.told]
             self._process.health.set_ready("consumers", not waiting, "a group has no assignment yet")
+            for assignment in self._assignments:
+                await assignment.step_back()
             for topic, partition, lag in consumer.lags(self._broker):
                 self._process.metrics.lag.labels(topic, str(partition)).set(lag)
             await asyncio.sleep(WATCH_S)
