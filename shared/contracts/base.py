@@ -36,9 +36,3 @@ class Model(BaseModel):
 def json_bytes(model: Model) -> bytes:
     """Return the bytes that stand on a topic for this model; equal models give equal bytes."""
     return model.model_dump_json(exclude_none=True).encode()
-
-
-__all__ = [
-    "Addressee", "Code", "Count", "Handle", "Instant", "MESSAGE_ID", "MessageId", "Model", "PostId", "Reason", "Text",
-    "json_bytes",
-]  # fmt: skip

@@ -1,6 +1,7 @@
 """From bytes to a typed record, or to a reason why not: nothing in a record is trusted, nothing is raised."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from shared.contracts.catalog import BY_NAME
 from shared.contracts.envelope import header
 from shared.contracts.topics import Topic
 from shared.flow.records import Arrival, Origin, Record, Unreadable
+from shared.kernel.codes import InvalidCode
 from shared.kernel.errors import Permanent
 
 
@@ -30,6 +32,8 @@ def read(raw: Any) -> Arrival:
         return _unreadable(origin, at, "invalid-id", "ce_id")
     try:
         body = _body(BY_NAME[raw.topic], type_, key, raw.value)
+    except InvalidCode as bad:
+        return _unreadable(origin, at, bad.code, "")  # its detail is the text that is no code
     except Permanent as bad:
         return _unreadable(origin, at, bad.code, bad.detail)
     traceparent = headers.get("traceparent", b"").decode("ascii", "ignore")
@@ -39,15 +43,15 @@ def read(raw: Any) -> Arrival:
 def _body(topic: Topic, type_: str, key: str, value: bytes | None) -> Model:
     model = topic.models.get(type_)
     if model is None:
-        raise Permanent("unknown-type", type_)
+        raise Permanent("unknown-type")
     if not value:
         raise Permanent("empty")
     try:
         body = model.model_validate_json(value)
     except ValidationError as error:
-        raise Permanent("invalid-body", _first(error)) from error
+        raise Permanent("invalid-body", _first(error, model)) from error
     if topic.routing is not None and topic.routing(body) != key.partition("/")[0]:
-        raise Permanent("wrong-key", key)
+        raise Permanent("wrong-key")
     return body
 
 
@@ -56,7 +60,16 @@ def _unreadable(origin: Origin, at: datetime, code: str, detail: str) -> Unreada
     return Unreadable(origin, code, detail[:300], at, command, header(origin.headers, "ce_actor"))
 
 
-def _first(error: ValidationError) -> str:
-    # The input itself stays out: it may be anything, a person's data included.
+def _first(error: ValidationError, model: type[Model]) -> str:
+    # Only our own words: the input may be anything, a person's data included, and a map's key is input too.
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['type']}"
+    ours = [str(step) for step in first["loc"] if isinstance(step, int) or step in _field_names(model)]
+    return f"{'.'.join(ours)}: {first['type']}"
+
+
+@cache
+def _field_names(model: type[Model]) -> frozenset[str]:
+    """Return every field name that a model or a part of it has."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", ()))
