@@ -1,7 +1,8 @@
 """Message in: one consumer group a use case. Flow calls the handlers; nothing is decided here."""
 
+from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.domain.directive import Limits
-from services.dispatch.handlers.directives import DatedDeadlines, Directives
+from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
 from services.dispatch.settings import DispatchSettings, read_deadlines
@@ -15,10 +16,11 @@ from shared.service.process import Group
 def groups(settings: DispatchSettings) -> list[Group]:
     """Return dispatch's consumer groups."""
     source = settings.ce_source
+    deadlines = DatedDeadlines(read_deadlines(settings.deadlines))
     directives = Directives(
         source=source,
         limits=Limits(settings.audience_limit, settings.open_limit),
-        deadlines=DatedDeadlines(read_deadlines(settings.deadlines)),
+        deadlines=deadlines,
     )
     rosters = KeepNewest(
         registry.Roster,
@@ -39,7 +41,7 @@ def groups(settings: DispatchSettings) -> list[Group]:
         Group(
             "dispatch.sheets",
             (dispatch.DESKS_TOPIC, dispatch.ACKS_TOPIC),
-            Sheets(source=source),
+            Sheets(source=source, deadlines=deadlines),
             max_records=2_000,
         ),
         Group("dispatch.progress", (dispatch.TALLIES_TOPIC,), ProgressRoll(source=source), max_records=2_000),

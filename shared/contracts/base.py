@@ -3,9 +3,15 @@
 import re
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-Code = Annotated[str, StringConstraints(min_length=2, max_length=80, pattern=r"^\d{2,15}(\.[a-z]\d+)*$")]
+from shared.kernel import codes
+
+Code = Annotated[
+    str,
+    AfterValidator(lambda code: codes.parse(code).text),
+    Field(max_length=80, json_schema_extra={"pattern": codes.PATTERN}),
+]
 """A unit's code: it names a place and says nothing about what the place is inside (design §1)."""
 
 PostId = Annotated[str, StringConstraints(min_length=5, max_length=160, pattern=r"^[^/\s]+/[^/\s]+(/\d+)?$")]

@@ -212,6 +212,7 @@ class Escalate(Model):
     epoch: Epoch
     sheet: Code
     to: LinePost
+    effect: Effect = "order"
     text: Text
     entries: Annotated[tuple[OpenEntry, ...], Field(min_length=1, max_length=200)]
 

@@ -71,10 +71,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 # Five digits hold a city-wide serial of buildings (DB6101/T 3185); eight segments, any real nesting.
-_UNIT = re.compile(
-    r"(?P<digits>[0-9]{15}|[0-9]{12}|[0-9]{9}|[0-9]{6}|[0-9]{4}|[0-9]{2})"
-    rf"(?:\.(?P<letter>[{''.join(LETTERS)}])[0-9]{{1,6}}){{0,8}}"
+PATTERN = (
+    r"^(?:[0-9]{15}|[0-9]{12}|[0-9]{9}|[0-9]{6}|[0-9]{4}|[0-9]{2})"
+    rf"(?:\.[{''.join(LETTERS)}][0-9]{{1,6}}){{0,8}}$"
 )
+_UNIT = re.compile(PATTERN)
 _NAME = r"[a-z][a-z0-9-]{0,39}"
 _POST = re.compile(
     rf"(?P<unit>[^/]+)/(?P<scheme>{_NAME}):(?P<type>{_NAME})(?:/(?P<number>[1-9][0-9]{{0,4}}))?"
@@ -110,12 +111,11 @@ class UnitCode:
 
 @lru_cache(maxsize=_CACHED)
 def parse(code: str) -> UnitCode:
-    match = _UNIT.fullmatch(code)
-    if match is None:
+    if _UNIT.fullmatch(code) is None:
         raise InvalidCode("invalid-unit-code", code)
-    # The regex keeps the letter of the last segment, which is the one that gives the kind.
-    letter = match["letter"]
-    kind = LETTERS[letter] if letter else LEVELS[len(code)]
+    # The last segment gives the kind.
+    _, dot, last = code.rpartition(".")
+    kind = LETTERS[last[0]] if dot else LEVELS[len(code)]
     return UnitCode(code, kind.name)
 
 

@@ -14,11 +14,14 @@ from shared.flow.records import Arrival, Origin, Record, Unreadable
 from shared.kernel.codes import InvalidCode
 from shared.kernel.errors import Permanent
 
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: a later timestamp is bad data that a datetime cannot even say."""
+
 
 def read(raw: Any) -> Arrival:
     """Read one consumer record (`aiokafka.ConsumerRecord`)."""
     origin = Origin(raw.topic, raw.partition, raw.offset, raw.key or b"", raw.value, tuple(raw.headers))
-    at = datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC)
+    at = datetime.fromtimestamp(min(max(raw.timestamp, 0), LAST_MS) / 1000, UTC)
     headers = {name: value for name, value in raw.headers if value is not None}
     try:
         type_, id_ = headers["ce_type"].decode(), headers["ce_id"].decode()

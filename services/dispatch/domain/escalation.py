@@ -75,6 +75,7 @@ def escalations(sheet: Sheet, frozen: Frozen | None) -> Iterator[Escalate]:
                 epoch=order.epoch,
                 sheet=sheet.desk,
                 to=target,
+                effect=order.effect,
                 text=order.text,
                 entries=tuple(
                     OpenEntry(addressee=addressee(sheet, at, frozen), why=why(sheet, at, frozen))

@@ -68,11 +68,14 @@ def relays(sheet: Sheet, frozen: Frozen | None) -> Iterator[Relay]:
 
 
 def _line(sheet: Sheet, frozen: Frozen | None, commander: str | None) -> tuple[LinePost, ...]:
+    """Return the line with everybody of this desk who stands above the child: the highest first."""
     known = {post.post for post in sheet.line}
-    if frozen is None or commander is None or commander in known or commander not in frozen.index:
+    if frozen is None or commander is None or commander not in frozen.index:
         return sheet.line
-    seat = frozen.seats[frozen.index[commander]]
-    return (*sheet.line, LinePost(desk=sheet.desk, post=seat.post, holder=seat.holder))
+    position = frozen.index[commander]
+    seats = [frozen.seats[at] for at in (*reversed(frozen.climb(position)), position)]
+    here = (LinePost(desk=sheet.desk, post=seat.post, holder=seat.holder) for seat in seats)
+    return (*sheet.line, *(post for post in here if post.post not in known))
 
 
 def mark_sent(sheet: Sheet, frozen: Frozen | None) -> bool:

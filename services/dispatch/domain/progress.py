@@ -39,8 +39,10 @@ def merge_tally(roll: Roll, tally: Tally) -> None:
     if tally.covers == "own":
         if roll.own is None or tally.rank > roll.own.rank:
             if roll.own is None or tally.version > roll.own.version:
-                roll.next_due = utc_ms(tally.due)
                 roll.overdue = False
+            if roll.own is None or (tally.version, tally.children) != (roll.own.version, roll.own.children):
+                # Whoever is newly expected has a due time too, even if it has passed already.
+                roll.next_due = utc_ms(tally.due)
             roll.own = tally
     else:
         known = roll.below.get(tally.desk)
@@ -55,9 +57,12 @@ def tick(roll: Roll, due: int) -> None:
 
 
 def view(roll: Roll, v: int) -> Progress | None:
-    """Return what is shown; without the own tally nothing is."""
+    """Return what is shown; without the own tally nothing is, nor while a child is a version ahead of it.
+
+    The own tally of that version is on its way: until then the sum would fall, without cause.
+    """
     own = roll.own
-    if own is None:
+    if own is None or any(tally.version > own.version for tally in roll.below.values()):
         return None
     below = list(roll.current().values())
     unreported = roll.unreported()

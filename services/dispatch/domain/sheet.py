@@ -7,7 +7,6 @@ idempotent: states are joined by `max`, first times by `min`, notes by the small
 from array import array
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntFlag
 from typing import Final, Literal, NamedTuple
 
 from services.dispatch.domain.frozen import Frozen
@@ -24,13 +23,13 @@ Why = Literal["stranger", "late", "not-entitled", "superseded", "overflow"]
 Rank = tuple[int, bool, int]
 
 
-class Flag(IntFlag):
-    """What is known of an entry beside its state."""
+class Flag:
+    """What is known of an entry beside its state: bits, and no enum, for every touch looks at every entry."""
 
-    ANSWERED_FOR = 1
-    RELEASED = 2
-    SENT = 4
-    OVERDUE = 8
+    ANSWERED_FOR: Final = 1
+    RELEASED: Final = 2
+    SENT: Final = 4
+    OVERDUE: Final = 8
 
 
 class Note(NamedTuple):
@@ -192,6 +191,12 @@ def merge_answer(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen
         _count(sheet, answer, id_, at, frozen)
 
 
+def await_relay(sheet: Sheet, due: int) -> None:
+    """Give a stub the time (ms) at which it is reported, if no relay has come by then."""
+    if sheet.order is None and sheet.next_due is None and not sheet.orphaned:
+        sheet.next_due = due
+
+
 def _wait(sheet: Sheet, answer: Answer, id_: str, at: int) -> None:
     if len(sheet.early) >= EARLY_MOST:
         sheet.note("overflow", id_, answer, at)
@@ -228,6 +233,9 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
     # What follows looks at this answer alone, never at those before it: the order of arrival must not matter.
     if state is State.REFUSED:
         entries.rung[position] = max(entries.rung[position], 1)
+        if sheet.order is not None and sheet.next_due is None and entries.state[position] == State.REFUSED:
+            # Everybody was done and the clock had stopped: it must run again for whoever is silent now.
+            sheet.next_due = at + int(sheet.order.deadlines.step * 1000)
     if frozen is None:
         return
     # A post that is done by reading says no more: those below it must not wait for it.
@@ -259,8 +267,10 @@ def _release(sheet: Sheet, positions: "range | tuple[int, ...]", now: int) -> No
         sheet.entries.saw(position, State.ADDRESSED, now)
 
 
-def tick(sheet: Sheet, due: int, frozen: Frozen | None) -> None:
-    """Say what is overdue at `due` (ms) and let it climb one rung; a tick for another due changes nothing.
+def tick(sheet: Sheet, due: int, now: int, frozen: Frozen | None) -> None:
+    """Say what is overdue at `due` and let it climb one rung; a tick for another due changes nothing.
+
+    `now` is when the broker saw the tick; all times in ms.
 
     An entry that was addressed less than one step ago is overdue but does not climb yet, and one that was
     not addressed at all cannot: somebody above it, who is, has not passed the order on.
@@ -278,7 +288,8 @@ def tick(sheet: Sheet, due: int, frozen: Frozen | None) -> None:
         addressed = entries.first_at(position, State.ADDRESSED) or 0
         if entries.flags[position] & Flag.RELEASED and addressed + step <= due:
             entries.rung[position] = min(entries.rung[position] + 1, RUNG_MOST)
-    sheet.next_due = due + step if waiting else None
+    # After an outage the steps that were missed are missed: nobody climbs five rungs in a second.
+    sheet.next_due = due + step * (1 + max(now - due, 0) // step) if waiting else None
 
 
 def open_positions(sheet: Sheet, frozen: Frozen | None) -> list[int]:

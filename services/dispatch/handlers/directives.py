@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from services.dispatch.domain import directive as rules
+from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.domain.directive import Directive, Issuer, Limits, Refusal
 from services.dispatch.store import DIRECTIVES, ISSUERS, ROSTERS
 from shared.contracts import dispatch as contract
@@ -11,7 +12,6 @@ from shared.contracts.base import Model
 from shared.contracts.dispatch import (
     CancelDirective,
     CloseDirective,
-    Deadlines,
     DirectiveCommand,
     DirectiveFact,
     ExtendDirective,
@@ -35,7 +35,7 @@ CHANGED = "directive-changed"
 class Directives:
     """The `Decider` of directives. `deadlines_on` reads the dated configuration (M-06)."""
 
-    def __init__(self, *, source: str, limits: Limits, deadlines: "DatedDeadlines") -> None:
+    def __init__(self, *, source: str, limits: Limits, deadlines: DatedDeadlines) -> None:
         self._source = source
         self._limits = limits
         self._deadlines = deadlines
@@ -135,21 +135,6 @@ class Directives:
             actor=cause.actor,
             traceparent=cause.traceparent,
         )
-
-
-class DatedDeadlines:
-    """Deadlines by the date they came into force (M-06): configuration, never constants."""
-
-    def __init__(self, versions: Sequence[tuple[datetime, Deadlines]]) -> None:
-        self._versions = sorted(versions, key=lambda version: version[0])
-
-    def on(self, instant: datetime) -> Deadlines:
-        """Return the deadlines in force; before the first version, the first."""
-        current = self._versions[0][1]
-        for since, deadlines in self._versions:
-            if since <= instant:
-                current = deadlines
-        return current
 
 
 def _command(record: Record) -> IssueDirective | CancelDirective | CloseDirective | ExtendDirective:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.dispatch.domain import fanout
 from services.dispatch.domain import sheet as rules
+from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.domain.escalation import climbing, escalations
 from services.dispatch.domain.frozen import Frozen, freeze
 from services.dispatch.domain.sheet import Sheet, frozen_id, sheet_id
@@ -21,12 +22,16 @@ from shared.flow.records import Arrival, Record
 from shared.kernel.clock import utc_ms
 from shared.kernel.ids import derived_id
 
+RELAY_WEIGHT = 20
+"""A relay freezes a whole roster: a hundred of them are as much as a transaction should hold."""
+
 
 class Sheets(Merge):
     """Merges what is said at a desk, and sends on whatever its sheets have released."""
 
-    def __init__(self, *, source: str) -> None:
+    def __init__(self, *, source: str, deadlines: DatedDeadlines) -> None:
         self._source = source
+        self._deadlines = deadlines
 
     async def load(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
         """Load sheets, then their audiences, and rosters where an audience may have to be frozen."""
@@ -55,7 +60,7 @@ class Sheets(Merge):
                 self._fill(docs, body, record.at)
             case Tick():
                 sheet = _held(docs, body.directive, body.desk)
-                rules.tick(sheet, utc_ms(body.due), _audience(docs, sheet))
+                rules.tick(sheet, utc_ms(body.due), utc_ms(record.at), _audience(docs, sheet))
                 _put(docs, sheet, asked=True)
             case Answer():
                 self._answer(docs, body, record)
@@ -85,7 +90,9 @@ class Sheets(Merge):
 
     def _answer(self, docs: Documents, answer: Answer, record: Record) -> None:
         sheet = _held(docs, answer.directive, answer.desk)
-        rules.merge_answer(sheet, answer, record.id, utc_ms(record.at), _audience(docs, sheet))
+        now = utc_ms(record.at)
+        rules.merge_answer(sheet, answer, record.id, now, _audience(docs, sheet))
+        rules.await_relay(sheet, now + int(self._deadlines.on(record.at).done * 1000))
         _put(docs, sheet, asked=answer.by is not None or answer.state == "refused")
 
     def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
@@ -147,7 +154,7 @@ class Sheets(Merge):
             version=escalate.version,
             epoch=escalate.epoch,
             desk=to.desk,
-            effect="order",
+            effect=escalate.effect,
             text=escalate.text,
             entries=(Delivered(addressee=to.post, holder=to.holder or "unknown"),),
             sheet=escalate.sheet,
@@ -164,6 +171,10 @@ class Sheets(Merge):
             id=derived_id(*name), source=self._source, at=cause.at, traceparent=cause.traceparent
         )
         return message(topic, type_, key, body, context)
+
+    def weight(self, record: Arrival) -> int:
+        """Count a relay as many rows, for a server refuses a transaction that outgrows its cache."""
+        return RELAY_WEIGHT if isinstance(record, Record) and isinstance(record.body, Relay) else 1
 
     def mark(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
         """Note what `derive` sent, so that it is not sent at every later touch."""

@@ -1,0 +1,169 @@
+"""What must hold once nothing is left to do: every loop closed, and every number what brute force finds."""
+
+from itertools import pairwise
+from typing import Any
+
+from shared.contracts.dispatch import Answer, Progress
+from shared.contracts.outcomes import Outcome
+from shared.flow.partitions import partition_of
+from shared.flow.records import Record
+from tests.simulation.actors import Actors
+from tests.simulation.checks import GROWING, Checks
+from tests.simulation.log import PARTITIONS, Log
+from tests.simulation.oracle import COUNTED, Entry, OracleSheet
+from tests.simulation.violation import require
+
+ANSWERED_FOR = 1
+
+
+def check(checks: Checks, log: Log, actors: Actors) -> None:
+    """Check a quiet system."""
+    _bad_data(checks, log)
+    _outcomes(checks, log)
+    for directive in checks.store.all("directives"):
+        require(directive["status"] == "closed", "every loop closes", directive["_id"])
+        _covered(checks, directive["_id"], directive["order"]["desk"], directive["order"]["extensions"])
+    for id_, sheet in checks.oracle.sheets.items():
+        _sheet(checks, id_, sheet)
+    _no_answer_lost(checks, log)
+    for name, versions in checks.shown.items():
+        _grows(name, [versions[v] for v in sorted(versions)])
+        _exact(checks, name, versions[max(versions)])
+    require(
+        set(actors.orders) >= {body["_id"] for body in checks.store.all("directives")},
+        "no order from nowhere",
+        "",
+    )
+
+
+def _bad_data(checks: Checks, log: Log) -> None:
+    consumed = {place for place in checks.bad if place.startswith(("dispatch.acks", "dispatch.commands"))}
+    require(
+        set(log.dead) == consumed, "dead letters are exactly the bad records", f"{set(log.dead) ^ consumed}"
+    )
+
+
+def _outcomes(checks: Checks, log: Log) -> None:
+    sent = {record.id for record in log.all("dispatch.commands.v1") if record.id}
+    require(sent == set(checks.outcomes), "each command has its outcome", f"{sent ^ set(checks.outcomes)}")
+    for command, outcome in checks.outcomes.items():
+        stored = checks.store.get("outcomes", command)
+        told = Outcome.model_validate_json(outcome).model_dump(mode="json", exclude={"command"})
+        kept = {key: value for key, value in (stored or {}).items() if key in told}
+        require(kept == told, "the outcome told is the one stored", command)
+
+
+def _covered(checks: Checks, directive: str, desk: str, extensions: list[Any]) -> None:
+    """Walk down from the issuing desk: every desk owed the order has it, closed."""
+    sheet = checks.oracle.sheets.get(f"{directive}/{desk}")
+    require(sheet and sheet.order, "every desk owed the order has it", f"{directive}/{desk}")
+    if sheet is None or sheet.order is None:
+        return
+    require(sheet.order.status == "closed", "the close reaches every desk", f"{directive}/{desk}")
+    owed = {e["child"] for e in extensions if e["desk"] == desk}
+    require(owed <= sheet.children, "extensions are owed", f"{directive}/{desk}")
+    for child in sheet.children:
+        _covered(checks, directive, child, extensions)
+
+
+def _sheet(checks: Checks, id_: str, sheet: OracleSheet) -> None:
+    stored = checks.store.get("sheets", id_)
+    require(stored, "every sheet is stored", id_)
+    if stored is None:
+        return
+    frozen = checks.store.get("frozen", stored["frozen"]) if stored["frozen"] else None
+    require((frozen is None) == (sheet.seats is None), "filled as the log says", id_)
+    require({early[0] for early in stored["early"]} == set(sheet.waiting), "waiting answers are kept", id_)
+    listed = {entry[0]: entry[1] for entry in stored["listed"]}
+    require(listed == sheet.listed, "uncounted answers are listed", f"{id_} {listed} {sheet.listed}")
+    if sheet.order is None:
+        require(stored["order"] is None, "a stub stays a stub", id_)
+        return
+    require({child for child, _ in stored["children"]} == sheet.children, "the right desks are owed", id_)
+    posts = frozen["posts"] if frozen else list(sheet.addressees())
+    require(sorted(posts) == sorted(sheet.addressees()), "the audience is exact", id_)
+    require(len(posts) == len(set(posts)) == len(stored["state"]), "one entry an addressee", id_)
+    for position, post in enumerate(posts):
+        entry = sheet.entries.get(post, Entry())
+        kept = (
+            stored["state"][position],
+            stored["reached"][position],
+            stored["flags"][position] & ANSWERED_FOR,
+        )
+        right = entry.state, entry.reached, entry.answered_for
+        require(kept == right, "each entry is what its answers say", f"{id_} {post} {kept} {right}")
+    _told(checks, id_, sheet)
+
+
+def _told(checks: Checks, id_: str, sheet: OracleSheet) -> None:
+    """Everybody who holds an addressed post was told the newest version, and nobody else."""
+    if sheet.order is None:
+        return
+    told = checks.delivered[sheet.directive, sheet.order.version, sheet.desk]
+    owed = {post for post, seat in (sheet.seats or {}).items() if seat.holder is not None}
+    require(told == owed, "everybody addressed is told, and nobody else", f"{id_} {sorted(told ^ owed)}")
+
+
+def _no_answer_lost(checks: Checks, log: Log) -> None:
+    for record in log.all("dispatch.acks.v1"):
+        if not isinstance(record, Record) or not isinstance(record.body, Answer):
+            continue
+        if partition_of(record.origin.key, PARTITIONS) != record.origin.partition:
+            continue  # it was moved, and its copy is checked
+        sheet = checks.oracle.sheets.get(f"{record.body.directive}/{record.body.desk}")
+        found = sheet and (
+            record.id in sheet.counted or record.id in sheet.waiting or record.id in sheet.listed
+        )
+        require(found, "no answer is lost", record.id)
+    strays = [
+        record.id
+        for record in log.all("dispatch.acks.v1")
+        if isinstance(record, Record)
+        and partition_of(record.origin.key, PARTITIONS) != record.origin.partition
+    ]
+    home = {
+        record.id
+        for record in log.all("dispatch.acks.v1")
+        if partition_of(record.origin.key, PARTITIONS) == record.origin.partition
+    }
+    require(set(strays) <= home, "a record on the wrong partition is moved", f"{set(strays) - home}")
+
+
+def _grows(name: str, versions: list[Progress]) -> None:
+    for before, after in pairwise(versions):
+        require(after.version >= before.version, "a version never goes back", name)
+        if after.version != before.version:
+            continue
+        for count in GROWING:
+            falls = getattr(after.total, count) < getattr(before.total, count)
+            require(not falls, "no count falls", f"{name}@{before.v}-{after.v} {count}")
+
+
+def _exact(checks: Checks, name: str, last: Progress) -> None:
+    """Compare the newest progress of a desk with the sum of the sheets it covers."""
+    require(last.complete and not last.missing, "the last progress is complete", name)
+    sums = dict.fromkeys(("total", *COUNTED, "refused", "excused", "answered_for", "done"), 0)
+    covered, desks = [last.desk], 0
+    for desk in covered:
+        sheet = checks.oracle.sheets[f"{last.directive}/{desk}"]
+        covered += sorted(sheet.children)
+        desks += 1
+        for count, number in sheet.totals().items():
+            sums[count] += number
+    shown = {count: getattr(last.total, count) for count in sums}
+    require(shown == sums and desks == last.desks, "progress equals brute force", f"{name} {shown} {sums}")
+    cells = {count: sum(getattr(cell, count) for cell in last.cells.values()) for count in sums}
+    require(cells == sums, "the cells add up", name)
+
+
+def unclosed(checks: Checks) -> str:
+    """Name what is still open, for the report of a loop that stands still."""
+    found = []
+    for id_, sheet in sorted(checks.oracle.sheets.items()):
+        if sheet.order is None or sheet.order.status == "closed":
+            continue
+        still = [
+            post for post, done_at in sheet.addressees().items() if not sheet.entries[post].done(done_at)
+        ]
+        found.append(f"{id_} v{sheet.order.version}: {still}")
+    return "; ".join(found)

@@ -1,0 +1,111 @@
+"""The documents of a batch, and the memory between batches: confirmed, immutable, dropped in doubt."""
+
+import pytest
+
+from shared.flow.documents import Cache, Documents, Write
+from shared.kernel.errors import Conflict
+from tests.builders.dispatch import DESK
+from tests.fakes.storage import MemorySession, MemoryStorage
+from tests.unit.flow.toys import LABELS, SEEN, Bench, Seen, record
+
+
+@pytest.fixture
+def storage() -> MemoryStorage:
+    storage = MemoryStorage()
+    storage.put(Write("labels", "x", 0, {"text": "stored"}))
+    storage.put(Write("seen", "x", 0, {"ids": ["a"]}))
+    return storage
+
+
+async def test_a_document_is_fetched_once_a_batch(storage: MemoryStorage) -> None:
+    docs = Documents(MemorySession(storage))
+    await docs.load(SEEN, ["x", "y"])
+    await docs.load(SEEN, ["y", "x", "z"])
+    assert storage.reads == [("seen", ("x", "y")), ("seen", ("z",))]
+    assert docs.get(SEEN, "x") == ["a"]
+    assert docs.get(SEEN, "y") is None
+
+
+async def test_a_document_that_was_not_loaded_is_a_mistake_in_the_program(storage: MemoryStorage) -> None:
+    docs = Documents(MemorySession(storage))
+    with pytest.raises(KeyError):
+        docs.get(SEEN, "x")
+    with pytest.raises(KeyError):
+        docs.put(SEEN, "x", [])
+
+
+async def test_a_write_is_guarded_by_the_version_that_was_read(storage: MemoryStorage) -> None:
+    docs = Documents(MemorySession(storage))
+    await docs.load(SEEN, ["x", "new"])
+    assert docs.writes() == []
+    docs.put(SEEN, "x", ["a", "b"])
+    docs.put(SEEN, "new", ["n"])
+    assert docs.version(SEEN, "x") == 2
+    assert docs.writes() == [
+        Write("seen", "new", 0, {"ids": ["n"]}),
+        Write("seen", "x", 1, {"ids": ["a", "b"]}),
+    ]
+    docs.committed()
+    assert docs.writes() == []
+    assert docs.version(SEEN, "x") == 2
+    docs.put(SEEN, "x", ["c"])
+    assert docs.writes() == [Write("seen", "x", 2, {"ids": ["c"]})]
+
+
+async def test_only_immutable_documents_stay_in_memory(storage: MemoryStorage) -> None:
+    cache = Cache()
+    for _ in range(2):
+        docs = Documents(MemorySession(storage), cache)
+        await docs.load(SEEN, ["x"])
+        await docs.load(LABELS, ["x", "absent"])
+        assert docs.get(LABELS, "x") == "stored"
+        assert docs.version(LABELS, "x") == 1
+    assert storage.reads == [
+        ("seen", ("x",)), ("labels", ("absent", "x")), ("seen", ("x",)), ("labels", ("absent",)),
+    ]  # fmt: skip
+
+
+async def test_what_a_batch_has_merely_put_is_not_remembered(storage: MemoryStorage) -> None:
+    cache = Cache()
+    docs = Documents(MemorySession(storage), cache)
+    await docs.load(LABELS, ["new"])
+    docs.put(LABELS, "new", "never stored")
+    again = Documents(MemorySession(storage), cache)
+    await again.load(LABELS, ["new"])
+    assert again.get(LABELS, "new") is None
+
+
+async def test_memory_is_bounded_and_forgets_what_was_used_longest_ago() -> None:
+    cache = Cache(2)
+    cache.put(("labels", "a"), 1, "A")
+    cache.put(("labels", "b"), 1, "B")
+    assert cache.get(("labels", "a")) == (1, "A")
+    cache.put(("labels", "c"), 1, "C")
+    assert cache.get(("labels", "b")) is None
+    assert cache.get(("labels", "a")) == (1, "A")
+    cache.clear()
+    assert cache.get(("labels", "a")) is None
+
+
+async def test_a_missed_guard_and_a_new_assignment_empty_the_memory() -> None:
+    bench = Bench(Seen())
+    bench.storage.put(Write("labels", DESK, 0, {"text": "frozen"}))
+
+    async def reads_labels(offset: int) -> bool:
+        before = len(bench.storage.reads)
+        await bench([record(f"r{offset}", offset)])
+        return any(collection == "labels" for collection, _ in bench.storage.reads[before:])
+
+    assert await reads_labels(10)
+    assert not await reads_labels(11)
+    bench.flow.reassigned()
+    assert await reads_labels(12)
+    assert not await reads_labels(13)
+    bench.storage.failing = [Conflict("guard-missed")]
+    assert await reads_labels(14)
+
+
+async def test_the_fake_storage_writes_all_or_nothing(storage: MemoryStorage) -> None:
+    with pytest.raises(Conflict):
+        storage.take([Write("seen", "y", 0, {"ids": []}), Write("seen", "x", 7, {"ids": []})])
+    assert storage.body("seen", "y") is None
