@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from cli import token, topics
+from cli import schemes, token, topics
+from cli.demo import command as demo_command
 from cli.errors import UserError
 from cli.stack import commands as stack_commands
 
@@ -20,6 +21,8 @@ def build_app() -> typer.Typer:
     stack_commands.register(app)
     topics.register(app)
     token.register(app)
+    schemes.register(app)
+    demo_command.register(app)
     return app
 
 

@@ -1,4 +1,4 @@
-"""`gridloop schemes check`: is a scheme file right, before a service is asked to load it?"""
+"""`gridloop schemes check`: say whether scheme files are right, before a service is asked to load them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,4 +32,4 @@ def check(
         raise UserError(f"{error.code}: {error.detail}") from error
     for scheme in schemes.values():
         chains = ", ".join(f"{name} {len(types)}" for name, types in scheme.templates.items())
-        print(f"{scheme.scheme} v{scheme.version}: {len(scheme.posts)} post types; chains: {chains or 'none'}")
+        print(f"{scheme.scheme} v{scheme.version}: {len(scheme.posts)} post types; chains: {chains or '-'}")

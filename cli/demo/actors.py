@@ -1,7 +1,7 @@
 """The people of the street: they hear of the order by their deliveries only, and answer as they were drawn.
 
-A post is spoken for by one voice at a time: a superior decides only where the holder has not done the task,
-and from then on the holder is silent. So whatever was acknowledged must be counted exactly in the end, however
+A post is spoken for by one voice at a time: a superior decides only where the holder has not done it, and
+from then on the holder is silent. So whatever was acknowledged must be counted exactly in the end, however
 late the services come to it.
 """
 
@@ -50,7 +50,7 @@ class Actors:
         self.misdelivered: list[str] = []
 
     async def answer_early(self, directive: str) -> None:
-        """Some have heard of the order by other ways and answer before it has arrived at their desk."""
+        """Let those answer who heard of the order by other ways, before it has arrived at their desk."""
         early = [holder for holder in self._holders.values() if holder.behaviour.early and _held(holder)]
         async with asyncio.TaskGroup() as group:
             for holder in early:
@@ -65,6 +65,12 @@ class Actors:
                     raise TypeError(type(record.body).__name__)
                 for part in self._parts(record.body):
                     group.create_task(part)
+
+    async def settle(self) -> None:
+        """Wait until nobody is in the middle of handing something over."""
+        for holder in self._holders.values():
+            async with holder.lock:
+                pass
 
     def _parts(self, delivery: Delivery) -> list[Coroutine[None, None, None]]:
         """Return what the people named in a delivery do now; what was told before moves nobody."""
@@ -91,7 +97,8 @@ class Actors:
         if manner == "refuses":
             await self._say(holder, sent, "refused", holder.behaviour.refusal)
             return
-        await self._say(holder, sent, "read")
+        if holder.behaviour.reads_first:
+            await self._say(holder, sent, "read")
         if not holder.has_done:
             await asyncio.sleep(holder.behaviour.acts_after_s)
             await self._say(holder, sent, _done(holder))

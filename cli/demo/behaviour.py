@@ -14,6 +14,7 @@ Channel = Literal["http", "topic"]
 REFUSE = 0.02
 TWICE = 0.03
 EARLY = 0.02
+READ_FIRST = 0.5
 READS_WITHIN_S = (0.1, 0.6)
 ACTS_WITHIN_S = (0.2, 0.8)
 DECIDES_WITHIN_S = (0.2, 0.5)
@@ -27,12 +28,17 @@ VERDICTS: Sequence[tuple[AnsweredState, str]] = (
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One holder's part. `twice`: sends every answer again under its id; `early`: before any delivery."""
+    """One holder's part.
+
+    `twice`: sends every answer again under its id; `early`: answers before any delivery; `reads_first`: says
+    so on reading, and does not wait until the task is done.
+    """
 
     manner: Manner
     channel: Channel
     twice: bool
     early: bool
+    reads_first: bool
     reads_after_s: float
     acts_after_s: float
     refusal: str
@@ -57,6 +63,7 @@ def behaviour(seat: Seat, *, seed: int, silent: float, speed: float) -> Behaviou
         channel=rng.choice(("http", "topic")),
         twice=rng.random() < TWICE,
         early=rng.random() < EARLY and manner == "answers",
+        reads_first=rng.random() < READ_FIRST,
         reads_after_s=rng.uniform(*READS_WITHIN_S) / speed,
         acts_after_s=rng.uniform(*ACTS_WITHIN_S) / speed,
         refusal=rng.choice(REFUSALS),

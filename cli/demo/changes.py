@@ -39,6 +39,4 @@ def _unit(place: Place, world: World) -> Iterator[Row]:
 
 
 def _post(seat: Seat, world: World) -> Row:
-    return PutPost(
-        post=seat.post, holder=seat.holder, affiliation=seat.affiliation, valid_from=world.since
-    )
+    return PutPost(post=seat.post, holder=seat.holder, affiliation=seat.affiliation, valid_from=world.since)

@@ -73,7 +73,7 @@ class Ledger:
 
     def bound(self, desk: str, level: str, column: str) -> int:
         """Return the most that may be counted now at a desk and below it, at one level."""
-        return sum(self._bound.get((each, level, column), 0) for each in self._world.below(desk))
+        return sum(self._bound.get((each, level, column), 0) for each in self._world.below[desk])
 
     def final(self, seats: Iterable[Seat]) -> dict[str, int]:
         """Return what must be counted in the end of these posts."""

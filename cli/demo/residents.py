@@ -7,7 +7,7 @@ from random import Random
 from shared.contracts.registry import PutHousehold
 
 SPANS = {"cw5:floor-head": (5, 6), "cw5:courtyard-head": (6, 7)}
-"""Households of one head: a floor head's span is the source's (S0-07), a courtyard's is what fits the total."""
+"""Households of one head: a floor head's span is the source's (S0-07), a courtyard's fits the total."""
 
 _SIZES = (1, 2, 3, 4, 5, 6)
 _OFTEN = (18, 30, 26, 16, 8, 2)

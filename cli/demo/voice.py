@@ -5,6 +5,7 @@ an answer before it leaves and once it was acknowledged.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from http import HTTPStatus
 import httpx
 from joserfc.jwk import OKPKey
 
+from cli.demo.asking import AGAIN_AFTER_S, ask
 from cli.demo.behaviour import Channel
 from cli.demo.ledger import Ledger
 from cli.demo.world import Seat
@@ -23,10 +25,7 @@ from shared.messaging.producer import AppendUnknown, Producer
 from shared.runtime.tokens import mint
 
 SOURCE = "/city/6108/demo"
-IN_FLIGHT = 16
-AGAIN_AFTER_S = 0.25
 TOKEN_LIFETIME = timedelta(hours=2)
-_PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 @dataclass
@@ -51,19 +50,20 @@ class Voice:
         self,
         *,
         producer: Producer,
-        dispatch: httpx.AsyncClient,
+        lines: Sequence[httpx.AsyncClient],
         tokens: Tokens,
         ledger: Ledger,
         ulids: UlidFactory,
         clock: Clock,
     ) -> None:
         self._producer = producer
-        self._dispatch = dispatch
+        self._free: asyncio.Queue[httpx.AsyncClient] = asyncio.Queue()
+        for line in lines:
+            self._free.put_nowait(line)
         self._tokens = tokens
         self._ledger = ledger
         self._ulids = ulids
         self._clock = clock
-        self._lines = asyncio.Semaphore(IN_FLIGHT)
 
     async def say(self, about: Seat, answer: Answer, *, speaker: str, channel: Channel, twice: bool) -> None:
         """Hand one answer over and return once it is acknowledged; `twice`: again, by the other channel."""
@@ -77,28 +77,22 @@ class Voice:
 
     async def _hand_over(self, id_: str, answer: Answer, speaker: str, channel: Channel) -> bool:
         if channel == "http":
-            async with self._lines:
-                return await self._over_http(id_, answer, speaker)
+            line = await self._free.get()
+            try:
+                return await self._over_http(line, id_, answer, speaker)
+            finally:
+                self._free.put_nowait(line)
         await self._onto_the_topic(id_, answer, speaker)
         return True
 
-    async def _over_http(self, id_: str, answer: Answer, speaker: str) -> bool:
+    async def _over_http(self, line: httpx.AsyncClient, id_: str, answer: Answer, speaker: str) -> bool:
         body = answer.model_dump_json(exclude={"directive", "slot", "at"}, exclude_none=True)
         headers = {**self._tokens.of(speaker), "Idempotency-Key": id_}
-        while True:
-            try:
-                reply = await self._dispatch.post(
-                    f"/directives/{answer.directive}/answers", content=body, headers=headers
-                )
-            except httpx.TransportError:
-                await asyncio.sleep(AGAIN_AFTER_S)
-                continue
-            if reply.status_code == HTTPStatus.ACCEPTED:
-                return True
-            if reply.status_code not in _PASSING:
-                self._ledger.rejected.append(f"{answer.addressee}: {reply.status_code} {reply.text[:200]}")
-                return False
-            await asyncio.sleep(AGAIN_AFTER_S)
+        path = f"/directives/{answer.directive}/answers"
+        reply = await ask(line, "POST", path, content=body, headers=headers)
+        if reply.status_code != HTTPStatus.ACCEPTED:
+            self._ledger.rejected.append(f"{answer.addressee}: {reply.status_code} {reply.text[:200]}")
+        return reply.status_code == HTTPStatus.ACCEPTED
 
     async def _onto_the_topic(self, id_: str, answer: Answer, speaker: str) -> None:
         context = Context(id_, SOURCE, self._clock.now(), speaker)

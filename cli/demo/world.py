@@ -26,7 +26,11 @@ LEVELS = {
 }
 """What the source says of the types, beside the scheme file that the services read (S0-06, S0-12)."""
 
-DONE_BY: Mapping[str, AnsweredState] = {"cw5:grid-member": "read", "cw5:floor-head": "executed", "cw5:courtyard-head": "executed"}
+DONE_BY: Mapping[str, AnsweredState] = {
+    "cw5:grid-member": "read",
+    "cw5:floor-head": "executed",
+    "cw5:courtyard-head": "executed",
+}
 VACANT = {
     "cw5:grid-member": 1,
     "cw5:building-head": 1,
@@ -90,9 +94,10 @@ class World:
     def seats_by_desk(self) -> dict[str, int]:
         return dict(Counter(seat.desk for seat in self.seats))
 
-    def below(self, desk: str) -> tuple[str, ...]:
-        """Return a desk and every desk under it: the demonstration's codes nest, so the text says it."""
-        return tuple(each for each in self.desks if each.startswith(desk))
+    @cached_property
+    def below(self) -> dict[str, tuple[str, ...]]:
+        """Each desk with every desk under it: the demonstration's codes nest, so the text says it."""
+        return {desk: tuple(each for each in self.desks if each.startswith(desk)) for desk in self.desks}
 
     @property
     def is_whole(self) -> bool:
@@ -113,9 +118,7 @@ def street(seed: int, geography: Geography, posts: int = STREET.posts) -> World:
         since=geography.since,
         rng=rng,
     )
-    return World(
-        geography.since, shape, geography.above, last_tier, (*duty_desks, *seats), tuple(households)
-    )
+    return World(geography.since, shape, geography.above, last_tier, (*duty_desks, *seats), tuple(households))
 
 
 def _held(places: Sequence[Place], rng: Random, affiliation: Affiliation | None = None) -> Iterator[Seat]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from services.dispatch.domain.directive import Directive, Refusal, beyond_authority
-from services.dispatch.queries import Queries
+from services.dispatch.queries import Holders, Queries
 from shared.contracts import dispatch as contract
 from shared.contracts.dispatch import CancelDirective, DirectiveCommand, IssueDirective
 from shared.contracts.outcomes import Outcome
@@ -24,6 +24,7 @@ class Edge:
     """What the routes are given."""
 
     queries: Callable[[], Queries]
+    holders: Holders
     appender: Appender
     verifier: Verifier
     clock: Clock
@@ -36,7 +37,11 @@ class Edge:
 
     async def refuse_outsider(self, person: str, post: str) -> None:
         """Raise a 403 problem unless the person holds the post now: authority ends with the appointment."""
-        if all(held.post != post for held in await self.queries().posts_of(person)):
+        try:
+            desk = desk_of_post(post)
+        except InvalidCode as error:
+            raise Problem("invalid-body", str(error)) from error
+        if (await self.holders.of(desk, self.queries())).get(post) != person:
             raise Problem("forbidden")
 
     async def refuse_beyond_authority(self, person: str, issuer: str, scope: str) -> None:

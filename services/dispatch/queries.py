@@ -1,6 +1,7 @@
 """What the API and the ticker read, from majority-committed documents; nothing is written here."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,27 @@ class Holding:
     post: str
     desk: str
     path: tuple[str, ...]
+
+
+class Holders:
+    """Who holds which post of a desk, remembered for a second: a new appointment counts at once enough.
+
+    Every answer asks, and a desk's roster is hundreds of seats to read.
+    """
+
+    FRESH_S = 1.0
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[float, dict[str, str]]] = {}
+
+    async def of(self, desk: str, queries: "Queries") -> dict[str, str]:
+        """Return post → holder for the held posts of a desk."""
+        until, holders = self._known.get(desk, (0.0, {}))
+        if self._monotonic() >= until:
+            holders = await queries.holders(desk)
+            self._known[desk] = self._monotonic() + self.FRESH_S, holders
+        return holders
 
 
 class Queries:
@@ -54,6 +76,13 @@ class Queries:
         """Return the copy of a desk's roster."""
         body = await self._database.one("rosters", desk)
         return None if body is None else ROSTERS.decode(body)
+
+    async def holders(self, desk: str) -> dict[str, str]:
+        """Return post → holder for the held posts of a desk."""
+        fields = ["seats.post", "seats.holder"]
+        bodies = await self._database.find(ROSTERS.name, {"_id": desk}, limit=1, fields=fields)
+        seats = [seat for body in bodies for seat in body["seats"]]
+        return {seat["post"]: seat["holder"] for seat in seats if seat.get("holder")}
 
     async def posts_of(self, person: str) -> list[Holding]:
         """Return the posts a person holds now: authority ends with the appointment."""

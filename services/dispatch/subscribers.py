@@ -43,7 +43,14 @@ def groups(settings: DispatchSettings) -> list[Group]:
             (dispatch.DESKS_TOPIC, dispatch.ACKS_TOPIC),
             Sheets(source=source, deadlines=deadlines),
             max_records=2_000,
+            gather=True,
         ),
-        Group("dispatch.progress", (dispatch.TALLIES_TOPIC,), ProgressRoll(source=source), max_records=2_000),
+        Group(
+            "dispatch.progress",
+            (dispatch.TALLIES_TOPIC,),
+            ProgressRoll(source=source),
+            max_records=2_000,
+            gather=True,
+        ),
         Group("dispatch.rosters", (registry.ROSTERS_TOPIC,), rosters, max_records=200),
     ]

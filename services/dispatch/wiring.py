@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from services.dispatch.api import routes
 from services.dispatch.edge import Edge
-from services.dispatch.queries import Queries
+from services.dispatch.queries import Holders, Queries
 from services.dispatch.settings import DispatchSettings
 from services.dispatch.store import INDEXES
 from services.dispatch.subscribers import groups
@@ -23,6 +23,7 @@ def build_app(settings: DispatchSettings) -> FastAPI:
 
     edge = Edge(
         queries=queries,
+        holders=Holders(),
         appender=Appender(process.producer, process.database, source=settings.ce_source, clock=process.clock),
         verifier=Verifier.from_files([settings.token_key] if settings.token_key else []),
         clock=process.clock,

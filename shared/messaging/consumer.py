@@ -24,6 +24,8 @@ from shared.messaging.security import PLAINTEXT, Security
 SESSION_S: Final = 10.0
 HEARTBEAT_S: Final = 3.0
 PAUSE_S: Final = 1.0
+GATHER_BYTES: Final = 65_536
+GATHER_MS: Final = 50
 STEP_BACK_S: Final = 2 * SESSION_S
 ACK_POLICY: Final = AckPolicy.NACK_ON_ERROR
 REQUIRED: Final = {
@@ -117,6 +119,7 @@ def subscribe(
     flow: Consumes,
     pulse: Pulse,
     max_records: int,
+    gather: bool = False,
     instance: str | None = None,
 ) -> Assignment:
     """Subscribe one group to its topics: one subscriber a group, so a process owns both sides of a key."""
@@ -133,7 +136,9 @@ def subscribe(
         partition_assignment_strategy=(RangePartitionAssignor,),
         session_timeout_ms=int(SESSION_S * 1000),
         heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
-        fetch_max_wait_ms=100,
+        # A poll that waits a moment gathers more: one transaction instead of several.
+        fetch_min_bytes=GATHER_BYTES if gather else 1,
+        fetch_max_wait_ms=GATHER_MS,
         isolation_level="read_uncommitted",
         parser=_whole_batch,
         decoder=_as_it_is,

@@ -55,6 +55,8 @@ class Group:
     handler: Handler
     max_records: int
     max_weight: int = 2_000
+    gather: bool = False
+    """Whether a poll may wait some milliseconds for more: for facts nobody waits for one by one."""
 
 
 class Process:
@@ -232,6 +234,7 @@ class Running:
             flow=flow,
             pulse=self._pulse,
             max_records=group.max_records,
+            gather=group.gather,
             instance=process.settings.instance,
         )
 

@@ -1,0 +1,34 @@
+"""HTTP to services that may be killed and restarted meanwhile: asked again until somebody answers."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from cli.errors import UserError
+
+AGAIN_AFTER_S = 0.25
+_PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
+
+
+async def ask(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
+    """Return the first answer that is one; what changes something carries its Idempotency-Key."""
+    while True:
+        try:
+            reply = await client.request(method, path, **request)
+        except httpx.TransportError:
+            await asyncio.sleep(AGAIN_AFTER_S)
+            continue
+        if reply.status_code not in _PASSING:
+            return reply
+        await asyncio.sleep(AGAIN_AFTER_S)
+
+
+async def read(client: httpx.AsyncClient, path: str, **request: Any) -> dict[str, Any]:
+    """Return the JSON body of a GET that must succeed."""
+    reply = await ask(client, "GET", path, **request)
+    if reply.status_code != HTTPStatus.OK:
+        raise UserError(f"{reply.request.url} answered {reply.status_code}: {reply.text[:200]}")
+    body: dict[str, Any] = reply.json()
+    return body
