@@ -1,0 +1,119 @@
+"""Service processes of a test: started by the test itself, ended with it, however it ends."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.stack.files import last_lines
+from cli.stack.paths import ROOT
+from cli.stack.ports import choose_port
+from cli.stack.probes import service_is_ready
+from cli.stack.processes import die_with_parent
+from tests.harness.waiting import until
+from tests.servers import Servers
+
+STOP_S = 12.0
+READY_S = 30.0
+
+
+@dataclass
+class Service:
+    """One process of a service. The same `instance` again takes over at once: membership is static."""
+
+    servers: Servers
+    folder: Path
+    name: str = "dispatch"
+    instance: str = "a"
+    database: str = "test"
+    env: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}-{self.instance}.log"
+
+    def start(self, **env: str) -> None:
+        """Start, in the place of what a failed test left; `env` holds for this start only."""
+        self.kill()
+        self.port = self.port or choose_port(taken=set())
+        own = {
+            "GRIDLOOP_KAFKA": self.servers.kafka,
+            "GRIDLOOP_MONGO": self.servers.mongo,
+            "GRIDLOOP_LOCAL": "true",
+            "GRIDLOOP_INSTANCE": self.instance,
+            "GRIDLOOP_DATABASE": self.database,
+            "GRIDLOOP_HTTP_PORT": str(self.port),
+            "GRIDLOOP_TICK_EVERY": "0.1",
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", f"services.{self.name}"],
+                env={**os.environ, **own, **self.env, **env},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - nothing here holds a lock over a fork
+            )
+
+    async def ready(self) -> None:
+        """Wait until it takes requests and its groups have partitions."""
+        try:
+            await until(lambda: self.ended() or service_is_ready(self.port), what="ready", within_s=READY_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.name}'s log ends:\n{last_lines(self.log, 30)}") from None
+        assert self.exit is None, f"{self.name} ended with {self.exit}:\n{last_lines(self.log)}"
+
+    @property
+    def exit(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self.process.poll() if self.process else None
+
+    def ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    async def crashed(self, within_s: float = 20.0) -> None:
+        """Wait until it has killed itself at its crash point."""
+        await until(self.ended, what=f"{self.name} crashes", within_s=within_s)
+        assert self.exit == -signal.SIGKILL, f"ended with {self.exit}:\n{last_lines(self.log)}"
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    async def stop(self, within_s: float = STOP_S) -> int:
+        """SIGTERM, and return how it ended."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        await until(self.ended, what=f"{self.name} stops", within_s=within_s)
+        return self.process.returncode
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def restart(self, **env: str) -> None:
+        """Start again what has ended, and wait until it is ready."""
+        self.start(**env)
+        await self.ready()
+
+
+@contextmanager
+def running(service: Service, *, ready: bool = True) -> Iterator[Service]:
+    """Have a service for the length of the block."""
+    try:
+        service.start()
+        if ready:
+            asyncio.run(service.ready())
+        yield service
+    finally:
+        service.kill()

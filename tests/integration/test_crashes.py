@@ -1,0 +1,67 @@
+"""SIGKILL between any two steps of a batch, in every group: after the restart everything is exact."""
+
+import pytest
+
+from cli.stack.probes import service_is_ready
+from shared.contracts import dispatch as contract
+from shared.flow.crash import STEPS
+from shared.runtime.tokens import KeyPair
+from tests.harness.api import Api
+from tests.harness.log import Log, new_id, of_issue
+from tests.harness.services import Service
+from tests.harness.store import end_open_transactions, has_rosters, stored
+from tests.harness.truth import decided_once, never_above_the_truth, told_once
+from tests.harness.waiting import until
+from tests.harness.world import FIRST, area, community, entries_of
+
+ISSUER = area(FIRST)
+CASES = [
+    *(("dispatch.commands", step, 1) for step in STEPS),
+    # The relay's batch, and one with answers in it.
+    *(("dispatch.sheets", step, time) for step in STEPS for time in (1, 2)),
+    *(("dispatch.progress", step, 1) for step in STEPS),
+]
+
+
+@pytest.mark.req("B-06", "F-03", "U-20")
+@pytest.mark.parametrize(("group", "step", "time"), CASES, ids=[f"{g}-{s}-{t}" for g, s, t in CASES])
+async def test_a_crash_changes_nothing_that_is_counted(
+    service: Service, keys: KeyPair, log: Log, group: str, step: str, time: int
+) -> None:
+    roster = community()
+    await log.rosters(roster)
+    service.start(GRIDLOOP_CRASH_AT=f"{group}:{step}:{time}")
+    await has_rosters(service, roster)
+    directive = new_id("crash")
+    issue = of_issue(directive, ISSUER, FIRST)
+    await log.append(issue)
+    # One more record a partition after each that is decided or counted: a batch is not always a single one.
+    await log.answers(directive, entries_of(roster, issuer=ISSUER)[:1])
+    await log.answers(directive, entries_of(roster, issuer=ISSUER)[1:])
+    if time > 1:
+        # It may have crashed before that, if the answers above were a batch of their own.
+        await until(lambda: service.ended() or service_is_ready(service.port), what="ready or crashed")
+        await log.answers(directive, entries_of(roster, issuer=ISSUER))
+    await service.crashed()
+    end_open_transactions(service.servers)
+
+    # Nothing is sent again before all is right: what was in hand must come back by itself.
+    await service.restart()
+    async with Api(service.port, keys.private) as api:
+        await api.when(directive, ISSUER, total=3, done=3, read=3, relayed=1, complete=True)
+        before = len(await log.read(contract.OUTCOMES_TOPIC, directive))
+        await log.append(issue)
+
+        async def answered_again() -> bool:
+            return len(await log.read(contract.OUTCOMES_TOPIC, directive)) > before
+
+        await until(answered_again, what="the command sent again is answered again")
+    await service.stop()
+
+    await never_above_the_truth(log, directive)
+    await decided_once(log, directive)
+    assert await told_once(log, directive) <= {entry.post for entry in entries_of(roster, issuer=ISSUER)}
+    outcome = stored(service, "outcomes", directive)
+    assert (outcome["v"], [result["accepted"] for result in outcome["results"]]) == (1, [True])
+    facts = await log.bodies(contract.DIRECTIVES_TOPIC, contract.DIRECTIVE, directive)
+    assert max(facts, key=lambda fact: fact.v).order.status == "closed"
