@@ -29,10 +29,13 @@ class Position:
     """How far a group has applied one partition number, over all topics it reads: topic → next offset.
 
     `log_id` names the log the offsets count in: offsets of another log, or of a wiped one, mean nothing.
+    `session` is the database session that writes here: a successor ends it, or a transaction that a killed
+    process left open would hold every commit up until the server's own limit.
     """
 
     next: dict[str, int] = field(default_factory=dict)
     log_id: str = ""
+    session: str = ""
 
 
 POSITIONS: Collection[Position] = Collection(
@@ -41,8 +44,9 @@ POSITIONS: Collection[Position] = Collection(
     encode=lambda position: {
         "next": [list(item) for item in sorted(position.next.items())],
         "log_id": position.log_id,
+        "session": position.session,
     },
-    decode=lambda body: Position(dict(body["next"]), body["log_id"]),
+    decode=lambda body: Position(dict(body["next"]), body["log_id"], body["session"]),
 )
 
 
@@ -213,10 +217,16 @@ class Flow:
 
     async def _take_over(self, docs: Documents, session: Session, partitions: set[int]) -> None:
         """Load positions; rewriting one after an assignment fences whoever had the partition before."""
-        await docs.load(POSITIONS, (position_id(self._group, partition) for partition in partitions))
-        for partition in partitions - self._taken:
-            place = position_id(self._group, partition)
-            docs.put(POSITIONS, place, docs.get(POSITIONS, place) or Position(log_id=self._log_id))
+        places = {partition: position_id(self._group, partition) for partition in partitions}
+        await docs.load(POSITIONS, places.values())
+        for partition, place in places.items():
+            position = docs.get(POSITIONS, place) or Position(log_id=self._log_id)
+            if partition in self._taken and position.session == session.id:
+                continue
+            if position.session not in ("", session.id):
+                await session.end(position.session)
+            position.session = session.id
+            docs.put(POSITIONS, place, position)
         await self._commit(docs, session)
         self._taken |= partitions
 

@@ -33,6 +33,12 @@ class Write:
 class Session(Protocol):
     """A causally consistent view with majority reads, and the one way to write."""
 
+    id: str
+    """What the server knows this session by."""
+
+    async def end(self, other: str) -> None:
+        """End another session, with whatever transaction its dead or frozen owner left open."""
+
     async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
         """Return the documents that exist, by id; each has its version in `v`."""
 

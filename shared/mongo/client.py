@@ -4,10 +4,13 @@ Both are built in the lifespan, never at import: a client belongs to one event l
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
+from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -39,6 +42,12 @@ class Database:
         """Open a causally consistent session."""
         session = self.client.start_session(causal_consistency=True)
         return await session if isinstance(session, Awaitable) else session
+
+    async def end_session(self, id_: str) -> None:
+        """End a session by its id; where the server refuses, its own time limit ends it later."""
+        with translated(), suppress(OperationFailure):
+            named = {"id": Binary(bytes.fromhex(id_), UUID_SUBTYPE)}
+            await self.client.admin.command({"killSessions": [named]})
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Sequence[str]]]) -> None:
         """Create each collection's indexes: a list of field lists per collection name."""

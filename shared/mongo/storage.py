@@ -19,28 +19,40 @@ MAJORITY = WriteConcern("majority", wtimeout=10_000)
 
 
 class MongoStorage:
-    """`shared.flow.batch.Storage` on a replica set."""
+    """`shared.flow.batch.Storage` on a replica set. One a flow: its batches share one server session.
+
+    A session that met any failure is ended and not used again: its transaction is gone with it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._session: Any = None
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator["MongoSession"]:
-        """Open a session for one batch."""
+        """Give the session for one batch."""
         with translated():
-            session = await self._database.start_session()
+            self._session = self._session or await self._database.start_session()
         try:
-            yield MongoSession(self._database.handle, session)
-        finally:
-            await session.end_session()
+            yield MongoSession(self._database, self._session)
+        except BaseException:
+            spoilt, self._session = self._session, None
+            await spoilt.end_session()
+            raise
 
 
 class MongoSession:
     """`shared.flow.documents.Session`: reads what is majority committed, writes all or nothing."""
 
-    def __init__(self, handle: Any, session: Any) -> None:
-        self._handle = handle
+    def __init__(self, database: Database, session: Any) -> None:
+        self._database = database
+        self._handle = database.handle
         self._session = session
+        self.id: str = session.session_id["id"].hex()
+
+    async def end(self, other: str) -> None:
+        """End another session of this database user."""
+        await self._database.end_session(other)
 
     async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
         """Return the documents that exist, by id."""

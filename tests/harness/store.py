@@ -7,7 +7,6 @@ from pymongo import MongoClient
 from shared.contracts.registry import Roster
 from tests.harness.services import Service
 from tests.harness.waiting import until
-from tests.servers import Servers
 
 
 def stored(service: Service, collection: str, id_: str) -> dict[str, Any]:
@@ -24,13 +23,3 @@ async def has_rosters(service: Service, *rosters: Roster) -> None:
         return all(stored(service, "rosters", desk).get("roster_v", 0) >= v for desk, v in wanted.items())
 
     await until(arrived, what=f"the rosters of {', '.join(wanted)} arrive")
-
-
-def end_open_transactions(servers: Servers) -> None:
-    """Abort what a killed process left open on the server, as the server's own time limit does later.
-
-    A transaction outlives its client: until then its documents refuse every other write. How long a
-    successor may be held up by that is a test of its own (test_left_open.py).
-    """
-    with MongoClient[dict[str, Any]](servers.mongo, serverSelectionTimeoutMS=5000) as client:
-        client.admin.command("killAllSessions", [])

@@ -9,7 +9,7 @@ from shared.runtime.tokens import KeyPair
 from tests.harness.api import Api
 from tests.harness.log import Log, new_id, of_issue
 from tests.harness.services import Service
-from tests.harness.store import end_open_transactions, has_rosters, stored
+from tests.harness.store import has_rosters, stored
 from tests.harness.truth import decided_once, never_above_the_truth, told_once
 from tests.harness.waiting import until
 from tests.harness.world import FIRST, area, community, entries_of
@@ -43,7 +43,6 @@ async def test_a_crash_changes_nothing_that_is_counted(
         await until(lambda: service.ended() or service_is_ready(service.port), what="ready or crashed")
         await log.answers(directive, entries_of(roster, issuer=ISSUER))
     await service.crashed()
-    end_open_transactions(service.servers)
 
     # Nothing is sent again before all is right: what was in hand must come back by itself.
     await service.restart()

@@ -17,7 +17,7 @@ from tests.builders.registry import community, household, vertical
 from tests.harness.api import Api
 from tests.harness.log import Log, header, new_id
 from tests.harness.services import Service, running
-from tests.harness.store import end_open_transactions, stored
+from tests.harness.store import stored
 from tests.harness.waiting import until
 from tests.servers import Servers
 
@@ -105,7 +105,6 @@ async def test_a_crash_changes_no_roster_and_decides_nothing_twice(
     await until(lambda: registry.ended() or service_is_ready(registry.port), what="ready or crashed")
     await log.append(of_changes(desk, rows, bulk))
     await registry.crashed()
-    end_open_transactions(registry.servers)
 
     await registry.restart()
 

@@ -1,0 +1,208 @@
+"""One run of one arm: what it took, from the order given to the city exact, and whether it counts."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final
+
+import psutil
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pymongo import MongoClient
+
+from bench.arms import Arm
+from bench.outsider import Outsider, Void, differences, is_exact, overcounts
+from bench.world import CITY, World
+from cli.stack.local import LocalStack
+
+MEGABYTE: Final = 1_000_000
+PER_OPEN: Final = 100_000
+SERVICE: Final = "service"
+ROLES: Final = (SERVICE, "kafka", "mongo")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is compared. "Answer" is a distinct answer: duplicates are work, not answers."""
+
+    answers_per_s: float
+    answers_back_per_s: float
+    wall_s: float
+    fan_out_s: float
+    back_s: float
+    cpu_us_per_answer: float
+    cpu_back_us_per_answer: float
+    kafka_cpu_us_per_answer: float
+    mongo_cpu_us_per_answer: float
+    writes_per_answer: float
+    messages_per_answer: float
+    growth_mb_per_100k: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run with its conditions; without figures it is void."""
+
+    arm: str
+    load_before: float
+    figures: Figures | None
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Meter:
+    """Reads what an arm and its servers have used so far."""
+
+    stack: LocalStack
+    arm: Arm
+    service: psutil.Process
+    partitions: int
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Return the root process of each role."""
+        pids = self.stack.state.pids
+        return {SERVICE: self.service, **{role: psutil.Process(pids[role]) for role in ROLES[1:]}}
+
+    def cpu(self) -> dict[str, float]:
+        """Return CPU seconds by role, children included, those that have exited too."""
+        return {role: tree_cpu(process) for role, process in self.processes().items()}
+
+    def rss(self) -> int:
+        """Return the resident memory of the arm's own processes."""
+        tree = [self.service, *self.service.children(recursive=True)]
+        return sum(process.memory_info().rss for process in tree)
+
+    def writes(self) -> int:
+        """Return the document writes so far: each raises the `v` of one document by one."""
+        with MongoClient[dict[str, Any]](self.stack.mongo) as client:
+            database = client[self.arm.database]
+            return sum(
+                document.get("v", 0)
+                for name in self.arm.collections
+                for document in database[name].find({}, {"v": 1})
+            )
+
+    async def messages(self) -> int:
+        """Return how many records the arm's topics have ever been given."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.kafka)
+        await consumer.start()
+        try:
+            places = [
+                TopicPartition(topic, number)
+                for topic in self.arm.all_topics
+                for number in range(self.partitions)
+            ]
+            ends: Mapping[Any, int] = await consumer.end_offsets(places)
+        finally:
+            await consumer.stop()
+        return sum(ends.values())
+
+
+def tree_cpu(root: psutil.Process) -> float:
+    """Return the CPU seconds of a process and all its descendants; a parent keeps its dead children's."""
+    total = 0.0
+    for process in (root, *root.children(recursive=True)):
+        times = process.cpu_times()
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+async def measure(
+    stack: LocalStack, arm: Arm, world: World, *, directive: str, seed: int, partitions: int, within_s: float
+) -> Run:
+    """Run one order through one arm. A run that is late or inexact comes back void, with what was wrong."""
+    service = arm.start()
+    await asyncio.sleep(arm.settle_s)
+    load = os.getloadavg()[0]
+    outsider = Outsider(stack.kafka, arm.topics, city=CITY, partitions=partitions)
+    try:
+        await outsider.start()
+        meter = Meter(stack, arm, service, partitions)
+        figures, wrong = await _there_and_back(
+            outsider, meter, arm, world, directive=directive, seed=seed, within_s=within_s
+        )
+    except Void as late:
+        figures, wrong = None, [str(late), *differences(directive, outsider.progress, world.truth)]
+    finally:
+        await outsider.stop()
+        arm.stop()
+    return Run(arm.name, load, None if wrong else figures, wrong)
+
+
+async def _there_and_back(
+    outsider: Outsider,
+    meter: Meter,
+    arm: Arm,
+    world: World,
+    *,
+    directive: str,
+    seed: int,
+    within_s: float,
+) -> tuple[Figures, list[str]]:
+    addressed = world.addressees.keys()
+    truth = world.truth
+    answers = outsider.prepare(world.answers(directive, seed))
+    writes, messages = meter.writes(), await meter.messages()
+    rss, cpu, began = meter.rss(), meter.cpu(), perf_counter()
+    await outsider.send(arm.order(world, directive))
+    delivered = await outsider.until(lambda: len(outsider.delivered) >= len(addressed), within_s, "fan-out")
+    rss_open, cpu_open = meter.rss(), meter.cpu()
+    await outsider.answer(answers)
+    exact = await outsider.until(
+        lambda: bool(outsider.seen_at_city) and is_exact(outsider.seen_at_city[-1], truth[CITY]),
+        within_s,
+        "exact at the city",
+    )
+    cpu_exact = meter.cpu()
+    writes, messages = meter.writes() - writes, await meter.messages() - messages
+    wrong = [f"delivered to a stranger: {post}" for post in sorted(outsider.delivered - addressed)]
+    wrong += overcounts(outsider.seen_at_city, truth[CITY])
+    # What the city has counted, every unit has published before; the last records may still be on their way.
+    await outsider.until(
+        lambda: not differences(directive, outsider.progress, truth), within_s, "exact at every unit"
+    )
+    if arm.closes:
+        await outsider.until(lambda: _closed(directive, outsider.progress, truth), within_s, "closed")
+    return (
+        _figures(
+            posts=len(addressed),
+            moments=(began, delivered, exact),
+            cpu=(cpu, cpu_open, cpu_exact),
+            counted=(writes, messages),
+            growth=rss_open - rss,
+        ),
+        wrong,
+    )
+
+
+def _closed(directive: str, progress: Mapping[str, bytes], desks: Mapping[str, Any]) -> bool:
+    """Return whether the order is closed everywhere, so that the next run starts in quiet."""
+    return all(b'"complete":true' in progress.get(f"{directive}/{desk}", b"") for desk in desks)
+
+
+def _figures(
+    *,
+    posts: int,
+    moments: Sequence[float],
+    cpu: Sequence[Mapping[str, float]],
+    counted: tuple[int, int],
+    growth: int,
+) -> Figures:
+    began, delivered, exact = moments
+    before, at_open, after = cpu
+    used = {role: (after[role] - before[role]) / posts * 1e6 for role in ROLES}
+    return Figures(
+        answers_per_s=posts / (exact - began),
+        answers_back_per_s=posts / (exact - delivered),
+        wall_s=exact - began,
+        fan_out_s=delivered - began,
+        back_s=exact - delivered,
+        cpu_us_per_answer=used[SERVICE],
+        cpu_back_us_per_answer=(after[SERVICE] - at_open[SERVICE]) / posts * 1e6,
+        kafka_cpu_us_per_answer=used["kafka"],
+        mongo_cpu_us_per_answer=used["mongo"],
+        writes_per_answer=counted[0] / posts,
+        messages_per_answer=counted[1] / posts,
+        growth_mb_per_100k=growth / MEGABYTE / posts * PER_OPEN,
+    )
