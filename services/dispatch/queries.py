@@ -1,8 +1,8 @@
 """What the API and the ticker read, from majority-committed documents; nothing is written here."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.dispatch.domain.directive import Directive
@@ -14,6 +14,7 @@ from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import Roster
 from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
+from shared.kernel.clock import Clock
 from shared.mongo.client import Database
 
 
@@ -32,18 +33,19 @@ class Holders:
     Every answer asks, and a desk's roster is hundreds of seats to read.
     """
 
-    FRESH_S = 1.0
+    FRESH = timedelta(seconds=1)
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._known: dict[str, tuple[float, dict[str, str]]] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[datetime, dict[str, str]]] = {}
 
     async def of(self, desk: str, queries: "Queries") -> dict[str, str]:
         """Return post → holder for the held posts of a desk."""
-        until, holders = self._known.get(desk, (0.0, {}))
-        if self._monotonic() >= until:
+        now = self._clock.now()
+        since, holders = self._known.get(desk, (now, {}))
+        if not now - self.FRESH < since < now:
             holders = await queries.holders(desk)
-            self._known[desk] = self._monotonic() + self.FRESH_S, holders
+            self._known[desk] = now, holders
         return holders
 
 

@@ -23,7 +23,7 @@ def build_app(settings: DispatchSettings) -> FastAPI:
 
     edge = Edge(
         queries=queries,
-        holders=Holders(),
+        holders=Holders(process.clock),
         appender=Appender(process.producer, process.database, source=settings.ce_source, clock=process.clock),
         verifier=Verifier.from_files([settings.token_key] if settings.token_key else []),
         clock=process.clock,

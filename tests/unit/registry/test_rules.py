@@ -85,7 +85,6 @@ REFUSALS: list[tuple[str, Sequence[Any]]] = [
     ("kind-changed", [unit(GRID, kind="street")]),
     ("wrong-desk", [unit("610802006004")]),
     ("wrong-desk", [unit(f"{COMMUNITY}.b9", path=("61", "6108"))]),
-    ("invalid-unit-code", [unit("6108020060030")]),
     ("unknown-household-unit", [household(1, f"{COMMUNITY}999", None)]),
     ("unknown-charge-post", [household(1, GRID, f"{GRID}.c1.b1.f9/cw5:floor-head")]),
     ("charge-line-mismatch", [household(1, GRID, CHIEF)]),
