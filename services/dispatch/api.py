@@ -91,7 +91,7 @@ def _writing(edge: Edge) -> APIRouter:
         cancellation = await read_model(request, Cancellation, edge.body_limit)
         known, _ = await edge.known(directive)
         issuer = known.order.issuer
-        await edge.refuse_outsider(person, issuer)
+        await edge.refuse_beyond_authority(person, issuer, known.order.scope.unit)
         id_ = idempotency_key(request, edge.ulids)
         command = CancelDirective(directive=directive, issuer=issuer, reason=cancellation.reason)
         outcome = await edge.command(id_, person, command)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.dispatch.domain import progress as progress_rules
 from services.dispatch.domain import sheet as sheet_rules
+from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
 from services.dispatch.store import ROLLS, SHEETS
@@ -14,6 +15,7 @@ from shared.flow.batch import POSITIONS, Flow, Position, position_id
 from shared.flow.documents import Documents
 from shared.flow.handler import Handler
 from shared.flow.records import Arrival, Record
+from tests.simulation.world import DEADLINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class PublishFirst(Flow):
 class MarkFirst(Sheets):
     """Marks fan-outs as sent in the transaction that releases them: a crash loses them."""
 
-    def __init__(self, *, source: str) -> None:
-        super().__init__(source=source)
+    def __init__(self, *, source: str, deadlines: DatedDeadlines) -> None:
+        super().__init__(source=source, deadlines=deadlines)
         self._fresh: dict[object, bool] = {}
 
     def rule(self, docs: Documents, record: Record) -> None:
@@ -123,7 +125,7 @@ HONEST = Mutant("honest")
 
 
 def _sheets(handler: type[Sheets]) -> Mapping[str, Callable[[], Handler]]:
-    return {"dispatch.sheets": lambda: handler(source="dispatch")}
+    return {"dispatch.sheets": lambda: handler(source="dispatch", deadlines=DEADLINES)}
 
 
 def _progress(handler: type[ProgressRoll]) -> Mapping[str, Callable[[], Handler]]:

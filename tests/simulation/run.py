@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
-from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.domain.directive import Limits
 from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
 from services.dispatch.store import ROSTERS
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import Deadlines
 from shared.contracts.registry import ROSTERS_TOPIC, Roster
 from shared.contracts.topics import Topic
 from shared.flow.decide import Decide
@@ -30,13 +27,12 @@ from tests.simulation.storage import Store
 from tests.simulation.ticker import Ticking
 from tests.simulation.truth import Truth
 from tests.simulation.violation import Broken, Violation, require
-from tests.simulation.world import build
+from tests.simulation.world import DEADLINES, build
 
 SOURCE = "dispatch"
 MOST_STEPS = 60_000
 MOST_MS = 2 * 3_600_000
 LIMITS = Limits(audience=10_000, open_directives=100)
-DEADLINES = DatedDeadlines([(datetime(2020, 1, 1, tzinfo=UTC), Deadlines(done=60, step=30))])
 ROUGHNESS = (
     Faults(crash=0, storage=0, publish=0, rebalances=2, crashes=0),
     Faults(crash=0.002, storage=0.02, publish=0.01, rebalances=8, crashes=8),

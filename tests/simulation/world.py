@@ -3,8 +3,10 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 
+from services.dispatch.domain.deadlines import DatedDeadlines
+from shared.contracts.dispatch import Deadlines
 from shared.contracts.registry import ChildDesk, DoneAt, Roster, Seat, Superior, Verb
 
 CITY = "6101"
@@ -15,6 +17,7 @@ CHAIN: tuple[tuple[str, Verb], ...] = (
     ("area-chief", "commands"), ("community-chief", "leads"), ("grid-chief", "accountable"),
     ("building-head", "takes-charge"), ("grid-member", "none"),
 )  # fmt: skip
+DEADLINES = DatedDeadlines([(datetime(2020, 1, 1, tzinfo=UTC), Deadlines(done=60, step=30))])
 
 
 @dataclass(slots=True)
