@@ -61,7 +61,7 @@ class Queries:
             collection,
             {"next_due": {"$lte": now_ms}},
             limit=limit,
-            fields=["directive", "desk", "next_due", "order.version", "own.version"],
+            fields=["directive", "desk", "next_due", "version", "own.version"],
             order="next_due",
         )
 
@@ -71,8 +71,14 @@ class Queries:
             "sheets",
             {"live": True, "_id": {"$gt": after}},
             limit=limit,
-            fields=["directive", "desk", "frozen", "children", "order"],
+            fields=["directive", "desk", "frozen", "roster_v", "children", "order"],
         )
+
+    async def roster_versions(self, desks: Sequence[str]) -> dict[str, int]:
+        """Return how new the copy of each desk's roster is, where there is one."""
+        where = {"_id": {"$in": list(desks)}}
+        bodies = await self._database.find(ROSTERS.name, where, limit=len(desks) or 1, fields=["roster_v"])
+        return {body["_id"]: body["roster_v"] for body in bodies}
 
     async def roster(self, desk: str) -> Roster | None:
         """Return the copy of a desk's roster."""

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from services.dispatch.domain.directive import Directive, Issuer
@@ -90,15 +91,23 @@ def _decode_frozen(body: Body) -> Frozen:
 FROZEN: Collection[Frozen] = Collection("frozen", _encode_frozen, _decode_frozen, immutable=True)
 
 
+@lru_cache(maxsize=1_000)
+def _order(text: str) -> Order:
+    """Read a sheet's order: all desks of a directive hold the same text, so it is read once."""
+    return Order.model_validate_json(text)
+
+
 def _encode_sheet(sheet: Sheet) -> Body:
     entries = sheet.entries
     return {
         "directive": sheet.directive,
         "desk": sheet.desk,
-        "order": _dump(sheet.order) if sheet.order else None,
+        "order": sheet.order.model_dump_json(exclude_none=True) if sheet.order else None,
+        "version": sheet.order.version if sheet.order else 1,
         "sender": sheet.sender,
         "line": [_dump(post) for post in sheet.line],
         "frozen": sheet.frozen,
+        "roster_v": sheet.roster_v,
         "state": bytes(entries.state),
         "reached": bytes(entries.reached),
         "flags": bytes(entries.flags),
@@ -126,10 +135,11 @@ def _decode_sheet(body: Body) -> Sheet:
     return Sheet(
         directive=body["directive"],
         desk=body["desk"],
-        order=Order.model_validate(body["order"]) if body["order"] else None,
+        order=_order(body["order"]) if body["order"] else None,
         sender=body["sender"],
         line=tuple(LinePost.model_validate(post) for post in body["line"]),
         frozen=body["frozen"],
+        roster_v=body["roster_v"],
         entries=Entries(state, reached, flags, rung, rung_sent, first, notes),
         children={desk: bool(released) for desk, released in body["children"]},
         children_sent={desk: (rank[0], bool(rank[1]), rank[2]) for desk, rank in body["children_sent"]},

@@ -27,6 +27,7 @@ from shared.messaging.producer import Producer
 from shared.runtime.problems import Problem
 
 MOST = 1_000
+PAGE = 100
 REMEMBERED = 50_000
 COMPARE_EVERY = 10
 
@@ -81,7 +82,7 @@ class Ticker:
             self._said.popitem(last=False)
 
     def _sheet_tick(self, body: Body) -> tuple[str, Message]:
-        version = (body.get("order") or {}).get("version", 1)
+        version = body["version"]
         tick = _tick(body, version)
         id_ = derived_id("tick", sheet_id(tick.directive, tick.desk), version, body["next_due"])
         return id_, message(
@@ -99,15 +100,14 @@ class Ticker:
     async def _compared(self, queries: Queries) -> list[tuple[str, Message]]:
         """Return fills for sheets whose roster came late, extends for desks that came to owe the order."""
         found: list[tuple[str, Message]] = []
-        rosters: dict[str, Roster | None] = {}
         after = ""
-        while page := await queries.live_sheets(after, MOST):
+        while page := await queries.live_sheets(after, PAGE):
             after = page[-1]["_id"]
+            versions = await queries.roster_versions(sorted({body["desk"] for body in page}))
             for body in page:
-                desk = body["desk"]
-                if desk not in rosters:
-                    rosters[desk] = await queries.roster(desk)
-                found += self._compare(body, rosters[desk])
+                # A sheet that was frozen from the newest roster expects what that roster says.
+                if versions.get(body["desk"], 0) > body["roster_v"]:
+                    found += self._compare(body, await queries.roster(body["desk"]))
         return found
 
     def _compare(self, body: Body, roster: Roster | None) -> list[tuple[str, Message]]:
@@ -120,7 +120,7 @@ class Ticker:
             id_ = derived_id("fill", sheet_id(directive, desk), roster.v)
             context = self._context(id_, now)
             return [(id_, message(contract.DESKS_TOPIC, contract.FILL, desk, fill, context))]
-        order = Order.model_validate(body["order"])
+        order = Order.model_validate_json(body["order"])
         expected = {child for child, _ in body["children"]}
         return [self._extend(order, desk, child) for child in owed(order, roster) if child not in expected]
 

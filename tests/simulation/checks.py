@@ -118,7 +118,7 @@ class Checks:
         where = f"{directive}/{desk}"
         sheet = self.store.get("sheets", where)
         require(
-            sheet and sheet["order"] and sheet["order"]["version"] >= version, "all reported", f"no {where}"
+            sheet and sheet["order"] and sheet["version"] >= version, "all reported", f"no {where}"
         )
         frozen = self.store.get("frozen", f"{where}/{version}")
         for post in frozen["posts"] if frozen else [f"{desk}/*"]:

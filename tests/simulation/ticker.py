@@ -38,6 +38,12 @@ class Reads:
         await pause()
         return [body for body in self._store.all("sheets") if body["live"] and body["_id"] > after][:limit]
 
+    async def roster_versions(self, desks: Sequence[str]) -> dict[str, int]:
+        """Return how new each desk's copy is, where there is one."""
+        await pause()
+        copies = ((desk, self._store.get("rosters", desk)) for desk in desks)
+        return {desk: body["roster_v"] for desk, body in copies if body is not None}
+
     async def roster(self, desk: str) -> Roster | None:
         """Return the copy of a desk's roster."""
         await pause()

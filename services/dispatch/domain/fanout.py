@@ -10,11 +10,15 @@ from shared.contracts.dispatch import Delivered, Delivery, LinePost, Relay
 
 def undelivered(sheet: Sheet, frozen: Frozen) -> list[int]:
     """Return the held seats that were released and not yet delivered to."""
-    return [
-        position
-        for position, flags in enumerate(sheet.entries.flags)
-        if flags & Flag.RELEASED and not flags & Flag.SENT and frozen.live(position)
-    ]
+    flags = sheet.entries.flags
+    # Nearly every touch of a sheet finds nothing to send: the few values that occur say so at once.
+    if not any(_waits(kind) for kind in set(flags)):
+        return []
+    return [position for position, kind in enumerate(flags) if _waits(kind) and frozen.live(position)]
+
+
+def _waits(flags: int) -> bool:
+    return flags & (Flag.RELEASED | Flag.SENT) == Flag.RELEASED
 
 
 def deliveries(sheet: Sheet, frozen: Frozen) -> Iterator[Delivery]:
@@ -84,8 +88,9 @@ def mark_sent(sheet: Sheet, frozen: Frozen | None) -> bool:
     if order is None:
         return False
     before = bytes(sheet.entries.flags), bytes(sheet.entries.rung_sent), dict(sheet.children_sent)
-    for position in undelivered(sheet, frozen) if frozen else ():
-        sheet.entries.flags[position] |= Flag.SENT
+    for position, kind in enumerate(sheet.entries.flags):
+        if _waits(kind):
+            sheet.entries.flags[position] |= Flag.SENT
     for positions in climbing(sheet, frozen, unsent=True).values():
         for position in positions:
             sheet.entries.rung_sent[position] = sheet.entries.rung[position]

@@ -1,7 +1,7 @@
 """Where a directive stands at one desk with everything below it: own tally + newest tally of each child."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 from shared.contracts.dispatch import Counts, Progress, Tally
 from shared.kernel.clock import utc_ms
@@ -119,13 +119,20 @@ def closable(progress: Progress) -> bool:
     return progress.parent is None and progress.all_reported and progress.status == "open"
 
 
-def _total(cells: dict[str, Counts]) -> Counts:
-    return reduce(Counts.__add__, cells.values(), Counts())
+def _total(cells: Mapping[str, Counts]) -> Counts:
+    return _sum(list(cells.values()))
 
 
-def _summed(tallies: list[Tally]) -> dict[str, Counts]:
-    cells: dict[str, Counts] = {}
+def _summed(tallies: Sequence[Tally]) -> dict[str, Counts]:
+    by_cell: dict[str, list[Counts]] = {}
     for tally in tallies:
         for cell, counts in tally.cells.items():
-            cells[cell] = cells[cell] + counts if cell in cells else counts
-    return dict(sorted(cells.items()))
+            by_cell.setdefault(cell, []).append(counts)
+    return {cell: _sum(counts) for cell, counts in sorted(by_cell.items())}
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    """Add counts up by field; one value stands for itself."""
+    if len(counts) == 1:
+        return counts[0]
+    return Counts.of({name: sum(getattr(each, name) for each in counts) for name in Counts.model_fields})

@@ -98,6 +98,7 @@ class Sheet:
     sender: str | None = None
     line: tuple[LinePost, ...] = ()
     frozen: str | None = None
+    roster_v: int = 0
     entries: Entries = field(default_factory=lambda: Entries.of(0))
     children: dict[str, bool] = field(default_factory=dict)
     children_sent: dict[str, Rank] = field(default_factory=dict)
@@ -162,6 +163,7 @@ def _take(sheet: Sheet, frozen: Frozen, now: int) -> None:
     if order is None:
         raise ValueError("a stub has no audience")
     sheet.frozen = frozen_id(sheet.directive, sheet.desk, frozen.version)
+    sheet.roster_v = frozen.roster_v
     sheet.entries = Entries.of(len(frozen.seats))
     sheet.children = {child.desk: False for child in frozen.children}
     for position in range(len(frozen.seats)):
