@@ -61,7 +61,7 @@ class Queries:
             collection,
             {"next_due": {"$lte": now_ms}},
             limit=limit,
-            fields=["directive", "desk", "next_due", "version", "own.version"],
+            fields=["directive", "desk", "next_due", "version"],
             order="next_due",
         )
 

@@ -90,7 +90,7 @@ class Ticker:
         )
 
     def _progress_tick(self, body: Body) -> tuple[str, Message]:
-        version = (body.get("own") or {}).get("version", 1)
+        version = body["version"]
         tick = _tick(body, version)
         key = f"{tick.desk}/{tick.directive}"
         id_ = derived_id("progress-tick", key, version, body["next_due"])
