@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/ready
 FAST_TESTS = $(wildcard tests/unit tests/contract tests/house)
 
+DEMO ?= # options for the demonstration, e.g. DEMO="--seed 8"
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench up down clean
 
@@ -12,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## Run the demonstration: servers, services, a city, one order down and back
-	$(BIN)/gridloop demo
+	$(BIN)/gridloop demo $(DEMO)
 
 test: $(READY) ## Run all tests, those on real Kafka and MongoDB included
 	$(BIN)/pytest -n 2 --dist loadfile

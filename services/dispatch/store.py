@@ -1,5 +1,6 @@
 """How dispatch's values are stored: one collection a kind, and their indexes."""
 
+import zlib
 from array import array
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -113,7 +114,8 @@ def _encode_sheet(sheet: Sheet) -> Body:
         "flags": bytes(entries.flags),
         "rung": bytes(entries.rung),
         "rung_sent": bytes(entries.rung_sent),
-        "first": entries.first.tobytes(),
+        # Eight times of eight bytes an entry, most of them never: a tenth of the size for a few µs.
+        "first": zlib.compress(entries.first.tobytes(), 1),
         "notes": [[slot, *note] for slot, note in sorted(entries.notes.items())],
         "children": sorted(sheet.children.items()),
         "children_sent": [[desk, list(rank)] for desk, rank in sorted(sheet.children_sent.items())],
@@ -128,7 +130,7 @@ def _encode_sheet(sheet: Sheet) -> Body:
 
 def _decode_sheet(body: Body) -> Sheet:
     first = array("q")
-    first.frombytes(body["first"])
+    first.frombytes(zlib.decompress(body["first"]))
     parts = (bytearray(body[name]) for name in ("state", "reached", "flags", "rung", "rung_sent"))
     state, reached, flags, rung, rung_sent = parts
     notes = {slot: Note(*note) for slot, *note in body["notes"]}
