@@ -1,14 +1,9 @@
 """Looks for what is due and says so on the topic whose facts a tick must not overtake (design §4.5).
 
-It only reads: the consumer alone sets overdue and moves a due time. Every replica runs one; a tick's id is
-its cause, so two replicas' ticks are one, and what this process has said once it does not repeat.
+The consumer alone sets overdue and moves a due time.
 """
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-
-import structlog
 
 from services.dispatch.domain.directive import SYSTEM
 from services.dispatch.domain.frozen import freeze
@@ -21,21 +16,17 @@ from shared.contracts.registry import Roster
 from shared.flow.documents import Body
 from shared.kernel.clock import Clock, from_ms, utc_ms
 from shared.kernel.codes import desk_of_post
-from shared.kernel.errors import Transient
 from shared.kernel.ids import derived_id
 from shared.messaging.producer import Producer
-from shared.runtime.problems import Problem
+from shared.service.ticking import Ticking
 
 MOST = 1_000
 PAGE = 100
-REMEMBERED = 50_000
 COMPARE_EVERY = 10
 
-_log = structlog.stdlib.get_logger(__name__)
 
-
-class Ticker:
-    """One pass every `every` seconds; every tenth also compares live sheets with today's rosters."""
+class Ticker(Ticking):
+    """Finds what is due by index; every tenth look also compares live sheets with today's rosters."""
 
     def __init__(
         self,
@@ -45,41 +36,25 @@ class Ticker:
         clock: Clock,
         source: str,
         every: float,
+        compare_every: int = COMPARE_EVERY,
     ) -> None:
+        super().__init__(producer, every=every)
+        self._compare_every = compare_every
         self._queries = queries
-        self._producer = producer
         self._clock = clock
         self._source = source
-        self._every = every
-        self._said: OrderedDict[str, None] = OrderedDict()
+        self._looks = 0
 
-    async def run(self) -> None:
-        """Look until cancelled; a server that is away is looked for again."""
-        passes = 0
-        while True:
-            try:
-                await self.look(compare=passes % COMPARE_EVERY == 0)
-            except (Transient, Problem) as error:
-                _log.warning("ticker waits", error=str(error))
-            passes += 1
-            await asyncio.sleep(self._every)
-
-    async def look(self, *, compare: bool) -> None:
-        """Append a tick for everything due now, and what comparing finds."""
+    async def found(self) -> Sequence[tuple[str, Message]]:
+        """Return a tick for everything due now, and what comparing finds."""
         now = utc_ms(self._clock.now())
         queries = self._queries()
         ticks = [self._sheet_tick(body) for body in await queries.due("sheets", now, MOST)]
         ticks += [self._progress_tick(body) for body in await queries.due("progress", now, MOST)]
-        if compare:
+        if self._looks % self._compare_every == 0:
             ticks += await self._compared(queries)
-        await self._say(ticks)
-
-    async def _say(self, messages: Sequence[tuple[str, Message]]) -> None:
-        new = {id_: message_ for id_, message_ in messages if id_ not in self._said}
-        await self._producer().append(list(new.values()))
-        self._said.update(dict.fromkeys(new))
-        while len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
+        self._looks += 1
+        return ticks
 
     def _sheet_tick(self, body: Body) -> tuple[str, Message]:
         version = body["version"]

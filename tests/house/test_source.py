@@ -31,7 +31,7 @@ MAY_USE_BROKERS = (
 MOST_LINES = 400
 # One vocabulary, read from top to bottom; to cut it in two would hide half of it.
 LONGER = {"shared/contracts/dispatch.py": 450}
-HOME = re.compile(r"/(home|Users|root)/\w|/work/\w|[A-Z]:\\\\Users")
+HOME = re.compile(r"/(home|Users|root|work)/\w|[A-Z]:\\\\Users")
 REGISTRIES = (
     "pypi.org",
     "pythonhosted",

@@ -117,9 +117,7 @@ class Checks:
         """Require that every entry below a desk is done by answers in the log."""
         where = f"{directive}/{desk}"
         sheet = self.store.get("sheets", where)
-        require(
-            sheet and sheet["order"] and sheet["version"] >= version, "all reported", f"no {where}"
-        )
+        require(sheet and sheet["order"] and sheet["version"] >= version, "all reported", f"no {where}")
         frozen = self.store.get("frozen", f"{where}/{version}")
         for post in frozen["posts"] if frozen else [f"{desk}/*"]:
             done = self.truth.was_done((directive, version, desk), post)

@@ -102,7 +102,7 @@ class Ticking:
     def _look(self) -> None:
         if self._scheduler.chance(0.1):
             self._ticker = self._fresh()
-        self.task = self._ticker.look(compare=self._scheduler.chance(0.4))
+        self.task = self._ticker.look()
 
     def _fresh(self) -> Ticker:
         reads, appends = Reads(self._store), Appends(self._scheduler, self._log)
@@ -112,6 +112,7 @@ class Ticking:
             clock=self,
             source="dispatch",
             every=0,
+            compare_every=2,
         )
 
 
