@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from shared.kernel.clock import SystemClock
-from shared.runtime.tokens import generate_key_pair, mint, read_key
+from cli.stack.keys import OPERATOR, token_for
+from cli.stack.paths import RunDir, default_run_dir
 
 
 def register(app: typer.Typer) -> None:
@@ -16,14 +16,11 @@ def register(app: typer.Typer) -> None:
 
 
 def token(
-    person: Annotated[str, typer.Argument(help="The person's handle.")],
-    keys: Annotated[Path, typer.Option(help="Folder with the key pair; made where there is none.")] = Path(
-        ".run/keys"
-    ),
+    person: Annotated[str, typer.Argument(help="The person's handle.")] = OPERATOR,
+    keys: Annotated[
+        Path | None, typer.Option(help="Folder with the key pair; the running stack's if none is given.")
+    ] = None,
     hours: Annotated[float, typer.Option(help="How long the token is good for.")] = 8.0,
 ) -> None:
-    """Print a bearer token for a person."""
-    private = keys / "token.private.jwk"
-    if not private.exists():
-        generate_key_pair().write(keys)
-    print(mint(read_key(private), person, lifetime=timedelta(hours=hours), now=SystemClock().now()))
+    """Print a bearer token for a person; without one, for who may make the first import."""
+    print(token_for(person, keys or RunDir(default_run_dir()).keys, timedelta(hours=hours)))

@@ -10,7 +10,7 @@ from cli.stack import health, launch
 from cli.stack.launch import Lease
 from cli.stack.paths import ROOT, RunDir
 from cli.stack.plan import Plan, load_plan, running_state
-from cli.stack.services import Program, server_environment, service_program
+from cli.stack.services import Program, server_environment, service_program, token_environment
 
 PREPARE_SECONDS = 120
 Services = Sequence[str | Program]
@@ -40,7 +40,7 @@ def make_healthy(run: RunDir, services: Services, *, prepare: Sequence[str] | No
 def add_services(run: RunDir, services: Services, *, prepare: Sequence[str] | None) -> None:
     programs = [service_program(s) if isinstance(s, str) else s for s in services]
     plan = require_plan(run)
-    servers = server_environment(kafka=plan.kafka, mongo=plan.mongo)
+    servers = server_environment(kafka=plan.kafka, mongo=plan.mongo) | token_environment(run.keys)
     if prepare:
         _run_once(prepare, servers)
     running = {m.name: m for m in plan.members if m.wanted}

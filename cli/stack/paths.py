@@ -45,6 +45,11 @@ class RunDir:
         return self.path / "supervisor.lock"
 
     @property
+    def keys(self) -> Path:
+        """The key pair of `gridloop token`; services are given the public half."""
+        return self.path / "keys"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cli.errors import UserError
+from cli.stack.keys import OPERATOR, public_key
 from cli.stack.plan import Member
 from cli.stack.ports import LOOPBACK
 
@@ -29,6 +31,11 @@ class Program:
 
 def server_environment(*, kafka: str, mongo: str) -> dict[str, str]:
     return {"GRIDLOOP_KAFKA": kafka, "GRIDLOOP_MONGO": mongo}
+
+
+def token_environment(keys: Path) -> dict[str, str]:
+    """Let services trust the tokens of `gridloop token`, and one handle make the first import."""
+    return {"GRIDLOOP_TOKEN_KEY": str(public_key(keys)), "GRIDLOOP_OPERATORS": OPERATOR}
 
 
 def service_program(name: str) -> Program:

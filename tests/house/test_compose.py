@@ -1,19 +1,21 @@
 """docker-compose.yml and the image, read as text: what can be known without running them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from cli.stack.paths import ROOT
-from cli.stack.services import SERVICE_NAMES, server_environment
+from cli.stack.services import SERVICE_NAMES, server_environment, token_environment
+from services.registry.settings import RegistrySettings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "images" / "Dockerfile").read_text(encoding="utf-8")
 SCALED = ("registry", "dispatch")
-ONE_SHOT = {"topics"}
+ONE_SHOT = {"keys", "topics"}
 
 
 def test_compose_runs_the_services_the_local_stack_knows() -> None:
@@ -55,23 +57,31 @@ def test_services_are_checked_for_readiness_and_wait_for_topics(name: str) -> No
     assert int(container["stop_grace_period"].removesuffix("s")) > 9
 
 
-def test_containers_and_local_stack_speak_of_the_same_settings() -> None:
-    local = {*server_environment(kafka="", mongo=""), "GRIDLOOP_HTTP_HOST", "GRIDLOOP_HTTP_PORT"}
-    for name in (*SERVICE_NAMES, *ONE_SHOT):
+def test_containers_and_local_stack_speak_of_the_same_settings(tmp_path: Path) -> None:
+    servers = server_environment(kafka="", mongo="")
+    local = {*servers, *token_environment(tmp_path), "GRIDLOOP_HTTP_HOST", "GRIDLOOP_HTTP_PORT"}
+    for name in SERVICE_NAMES:
         assert set(CONTAINERS[name]["environment"]) == local
     assert CONTAINERS["dispatch"]["environment"]["GRIDLOOP_HTTP_HOST"] == "0.0.0.0"
 
 
 def test_settings_know_every_name_the_containers_are_given() -> None:
-    text = (ROOT / "shared" / "runtime" / "settings.py").read_text(encoding="utf-8")
-    for name in CONTAINERS["dispatch"]["environment"]:
-        field = name.removeprefix("GRIDLOOP_").lower()
-        assert re.search(rf"^    {field}: ", text, flags=re.MULTILINE), name
+    known = {f"GRIDLOOP_{field.upper()}" for field in RegistrySettings.model_fields}
+    assert set(CONTAINERS["registry"]["environment"]) <= known
+
+
+def test_services_verify_with_the_key_that_one_container_makes() -> None:
+    assert CONTAINERS["keys"]["command"] == ["python", "-m", "cli", "token", "--keys", "/keys"]
+    for name in SERVICE_NAMES:
+        assert CONTAINERS[name]["volumes"] == ["keys:/keys:ro"]
+        assert CONTAINERS[name]["depends_on"]["keys"] == {"condition": "service_completed_successfully"}
+        assert CONTAINERS[name]["environment"]["GRIDLOOP_TOKEN_KEY"] == "/keys/token.public.jwk"
 
 
 def test_servers_keep_their_data_and_need_no_auto_creation() -> None:
     used = {v.split(":")[0] for name in ("kafka", "mongo") for v in CONTAINERS[name]["volumes"]}
-    assert used == set(COMPOSE["volumes"])
+    assert used == {"kafka-data", "mongo-data"}
+    assert used < set(COMPOSE["volumes"])
     assert CONTAINERS["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
     assert "rs0" in CONTAINERS["mongo"]["command"]
     assert "replicaSet=rs0" in CONTAINERS["dispatch"]["environment"]["GRIDLOOP_MONGO"]
