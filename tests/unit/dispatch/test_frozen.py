@@ -155,6 +155,19 @@ class TestRelease:
         assert [post.post for post in sent.line][-1] == CHIEF
         assert (sent.to, sent.sender) == (DESK, STREET)
 
+    @pytest.mark.req("F-04")
+    def test_whoever_stands_above_a_vacant_commander_is_on_the_line(self) -> None:
+        upstairs = order(issuer="610802/s:mayor", desk="610802")
+        deputy = f"{STREET}/s:deputy"
+        seats = (seat(CHIEF, holder="boss"), seat(deputy, CHIEF, holder=None))
+        below = (ChildDesk(desk=DESK, commander=deputy, posts=5),)
+        audience = freeze(upstairs, street_roster(seats=seats, children=below))
+        held = Sheet(DIRECTIVE, STREET), audience
+        merge_relay(held[0], relay(upstairs, to=STREET), audience, NOON)
+        say(held, CHIEF, "relayed")
+        (sent,) = fanout.relays(*held)
+        assert [post.post for post in sent.line][-2:] == [CHIEF, deputy]
+
     @pytest.mark.parametrize("commander", [None, f"{STREET}/s:nobody"])
     def test_a_child_nobody_here_commands_is_relayed_at_once(self, commander: str | None) -> None:
         audience = frozen(children=[ChildDesk(desk=OTHER, commander=commander)])

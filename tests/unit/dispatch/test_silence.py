@@ -5,7 +5,7 @@ import pytest
 from services.dispatch.domain.escalation import climbing, escalations, targets, why
 from services.dispatch.domain.fanout import mark_sent
 from services.dispatch.domain.frozen import Frozen
-from services.dispatch.domain.sheet import Flag, Sheet, merge_answer, merge_relay, tick
+from services.dispatch.domain.sheet import Flag, Sheet, await_relay, merge_answer, merge_relay, tick
 from shared.contracts.dispatch import Escalate, LinePost
 from tests.builders.dispatch import (
     AREA,
@@ -124,10 +124,25 @@ class TestTick:
         assert held[0].next_due == at(2) + STEP
 
     def test_a_stub_whose_time_is_up_is_reported_and_stays(self) -> None:
-        stub = Sheet(DIRECTIVE, DESK, next_due=DUE)
+        stub = Sheet(DIRECTIVE, DESK)
+        merge_answer(stub, answer(FLOOR1, "read"), "answer-1", at(0), None)
+        await_relay(stub, DUE)
+        await_relay(stub, DUE + STEP)
+        assert stub.next_due == DUE, "the first answer starts the clock, and no later one starts it again"
         tick(stub, DUE, DUE, None)
-        assert stub.orphaned
-        assert stub.next_due is None
+        await_relay(stub, DUE + STEP)
+        assert (stub.orphaned, stub.next_due, len(stub.early)) == (True, None, 1)
+
+    def test_a_frozen_sheet_waits_for_no_relay(self) -> None:
+        held = straight()
+        await_relay(held[0], 1)
+        assert held[0].next_due == DUE
+
+    def test_steps_missed_in_an_outage_are_skipped(self) -> None:
+        held = straight()
+        tick(held[0], DUE, DUE + 5 * STEP + 1, held[1])
+        assert held[0].next_due == DUE + 6 * STEP
+        assert rung(held, FLOOR1) == 1
 
 
 class TestTargets:
