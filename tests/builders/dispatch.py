@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.dispatch.domain.frozen import Frozen, build, freeze
-from services.dispatch.domain.sheet import Sheet, merge_relay
+from services.dispatch.domain.merging import merge_relay
+from services.dispatch.domain.sheet import Sheet
 from shared.contracts.dispatch import Answer, Deadlines, LinePost, Order, Relay, Scope, Tally
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from services.dispatch.domain import fanout
-from services.dispatch.domain import sheet as rules
+from services.dispatch.domain import merging as rules
 from services.dispatch.domain.deadlines import DatedDeadlines
 from services.dispatch.domain.escalation import climbing, escalations
 from services.dispatch.domain.frozen import Frozen, freeze

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from services.dispatch.domain import sheet as rules
+from services.dispatch.domain import merging as rules
 from services.dispatch.domain.frozen import Frozen
-from services.dispatch.domain.sheet import EARLY_MOST, LISTED_MOST, Flag, Sheet, merge_answer, merge_relay
+from services.dispatch.domain.merging import EARLY_MOST, merge_answer, merge_relay
+from services.dispatch.domain.sheet import LISTED_MOST, Flag, Sheet
 from services.dispatch.domain.states import State, is_done, reached_by, releases
 from tests.builders.dispatch import (
     AREA,

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.dispatch.domain.frozen import Frozen
-from services.dispatch.domain.sheet import Sheet, merge_answer, merge_relay
+from services.dispatch.domain.merging import merge_answer, merge_relay
+from services.dispatch.domain.sheet import Sheet
 from services.dispatch.domain.states import PROGRESS, State
 from services.dispatch.domain.tally import count
 from services.dispatch.store import SHEETS

@@ -4,7 +4,8 @@ import pytest
 
 from services.dispatch.domain import fanout
 from services.dispatch.domain.frozen import Frozen, freeze
-from services.dispatch.domain.sheet import Flag, Sheet, merge_answer, merge_relay, open_positions
+from services.dispatch.domain.merging import merge_answer, merge_relay
+from services.dispatch.domain.sheet import Flag, Sheet, open_positions
 from services.dispatch.domain.states import State
 from shared.contracts.dispatch import Audience, Extension, Scope
 from shared.contracts.registry import ChildDesk

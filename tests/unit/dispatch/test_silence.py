@@ -5,7 +5,8 @@ import pytest
 from services.dispatch.domain.escalation import climbing, escalations, targets, why
 from services.dispatch.domain.fanout import mark_sent
 from services.dispatch.domain.frozen import Frozen
-from services.dispatch.domain.sheet import Flag, Sheet, await_relay, merge_answer, merge_relay, tick
+from services.dispatch.domain.merging import await_relay, merge_answer, merge_relay, tick
+from services.dispatch.domain.sheet import Flag, Sheet
 from shared.contracts.dispatch import Escalate, LinePost
 from tests.builders.dispatch import (
     AREA,

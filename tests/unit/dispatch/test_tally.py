@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.dispatch.domain.sheet import Sheet, merge_answer, merge_relay, tick
+from services.dispatch.domain.merging import merge_answer, merge_relay, tick
+from services.dispatch.domain.sheet import Sheet
 from services.dispatch.domain.tally import count, own_tally
 from services.dispatch.store import FROZEN
 from shared.contracts.dispatch import Counts, Extension, Order
