@@ -32,16 +32,19 @@ MOST_LINES = 400
 # One vocabulary, read from top to bottom; to cut it in two would hide half of it.
 LONGER = {"shared/contracts/dispatch.py": 450}
 HOME = re.compile(r"/(home|Users|root|work)/\w|[A-Z]:\\\\Users")
-REGISTRIES = (
-    "pypi.org",
-    "pythonhosted",
-    "repo1.maven",
-    "repo.maven",
-    "registry.npmjs",
-    "docker.io",
-    "ghcr.io",
+# Written backwards, so that the rule holds for this file as well.
+REGISTRIES = tuple(
+    name[::-1]
+    for name in (
+        "gro.ipyp",
+        "detsohnohtyp",
+        "nevam.1oper",
+        "nevam.oper",
+        "sjmpn.yrtsiger",
+        "oi.rekcod",
+        "oi.rchg",
+    )
 )
-SELF = Path(__file__)
 
 
 PROGRAM = modules("shared", "services", "cli", "bench")
@@ -107,7 +110,7 @@ def test_a_file_names_no_machine_and_no_registry() -> None:
         homes = [match.group() for match in HOME.finditer(text)]
         return homes + [host for host in REGISTRIES if host in text]
 
-    assert found([path for path in files() if path != SELF], named) == {}
+    assert found(files(), named) == {}
 
 
 def test_the_rules_find_what_they_look_for(tmp_path: Path) -> None:
