@@ -32,15 +32,22 @@ class LocalStack:
         services: Services = (),
         prepare: Sequence[str] | None = APPLY_TOPICS,
     ) -> None:
-        self._is_throw_away = run_dir is None
-        self._run = RunDir((run_dir or Path(tempfile.mkdtemp(prefix="gridloop-"))).resolve())
+        self._asked_for = run_dir
+        self._throw_away: Path | None = None
+        self._entered: RunDir | None = None
         self._services = services
         self._prepare = prepare
         self._lease: launch.Lease | None = None
 
     def __enter__(self) -> Self:
-        self._run.create()
         try:
+            # Inside, so that an interrupt at any moment leaves no folder behind.
+            if self._asked_for is None:
+                self._throw_away = Path(tempfile.mkdtemp(prefix="gridloop-")).resolve()
+                self._entered = RunDir(self._throw_away)
+            else:
+                self._entered = RunDir(self._asked_for.resolve())
+            self._run.create()
             self._start()
         except BaseException:
             self._end()
@@ -51,6 +58,12 @@ class LocalStack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
+
+    @property
+    def _run(self) -> RunDir:
+        if self._entered is None:
+            raise UserError("a LocalStack is used inside its `with` block.")
+        return self._entered
 
     @property
     def state(self) -> StackState:
@@ -116,7 +129,7 @@ class LocalStack:
 
     def _start(self) -> None:
         with locked(self._run.caller_lock):
-            self._lease = ensure_supervisor(self._run, discard=self._is_throw_away)
+            self._lease = ensure_supervisor(self._run, discard=self._throw_away is not None)
             if self._lease is None:
                 raise UserError(f"a stack already runs in {self._run.path}; use up() to share it.")
             make_healthy(self._run, self._services, prepare=self._prepare)
@@ -125,5 +138,5 @@ class LocalStack:
         if self._lease:
             self._lease.end()
             self._lease = None
-        if self._is_throw_away:
-            shutil.rmtree(self._run.path, ignore_errors=True)
+        if self._throw_away:
+            shutil.rmtree(self._throw_away, ignore_errors=True)

@@ -62,6 +62,9 @@ class Storage(Protocol):
         """Open a causally consistent session with majority reads."""
 
 
+MOST_FAILED_IN_A_ROW = 50
+"""Records that may fail their rule with none succeeding between: a bad release stops and does not drain."""
+
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
 
 
@@ -130,6 +133,7 @@ class Flow:
         self._log_id = log_id
         self._sleep = sleep
         self._taken: set[int] = set()
+        self._failed_in_a_row = 0
         self._cache = Cache()
 
     def reassigned(self) -> None:
@@ -171,14 +175,23 @@ class Flow:
             if isinstance(arrival, Unreadable):
                 raise  # nothing of the record was read: this is ours, and no record's fault
             log.exception("record failed its rule", extra={"group": self._group, "ce_id": arrival.id})
+            self._stop_if_nothing_succeeds()
             await self._persist([_failed(arrival, error)])
+
+    def _stop_if_nothing_succeeds(self) -> None:
+        """Raise once every record fails: then the rule is at fault, and draining the log would lose time."""
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row > MOST_FAILED_IN_A_ROW:
+            stopped = Transient("rule-keeps-failing", self._group)
+            self._observer.retrying(self._group, stopped)
+            raise stopped
 
     async def _persist(self, arrivals: Sequence[Arrival]) -> None:
         """Try until applied: infrastructure failures and missed guards drop all memory and start over."""
         delays = self._patience.delays()
         while True:
             try:
-                await self._apply(arrivals)
+                fresh = await self._apply(arrivals)
             except (Transient, Conflict) as error:
                 self._observer.retrying(self._group, error)
                 delay = next(delays, None)
@@ -187,9 +200,12 @@ class Flow:
                 await self._sleep(delay)
             else:
                 self._observer.retrying(self._group, None)
+                if fresh and any(isinstance(arrival, Record) for arrival in arrivals):
+                    self._failed_in_a_row = 0
                 return
 
-    async def _apply(self, arrivals: Sequence[Arrival]) -> None:
+    async def _apply(self, arrivals: Sequence[Arrival]) -> int:
+        """Run the steps once; return how many of the arrivals had not been applied before."""
         started = time.perf_counter()
         async with self._storage.session() as session:
             docs = Documents(session, self._cache)
@@ -214,6 +230,7 @@ class Flow:
             replayed=len(arrivals) - fresh,
             seconds=time.perf_counter() - started,
         )
+        return fresh
 
     async def _take_over(self, docs: Documents, session: Session, partitions: set[int]) -> None:
         """Load positions; rewriting one after an assignment fences whoever had the partition before."""

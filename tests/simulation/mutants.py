@@ -45,17 +45,18 @@ class AppliesAgain(Flow):
 class PublishFirst(Flow):
     """Tells the world before the transaction: what is told may never come true."""
 
-    async def _apply(self, arrivals: Sequence[Arrival]) -> None:
+    async def _apply(self, arrivals: Sequence[Arrival]) -> int:
         async with self._storage.session() as session:
             docs = Documents(session, self._cache)
             await self._take_over(docs, session, {arrival.origin.partition for arrival in arrivals})
             await self._handler.load(docs, arrivals)
-            self._fold(docs, arrivals)
+            fresh = self._fold(docs, arrivals)
             home = self._home(arrivals)
             await self._publish([*self._handler.derive(docs, home), *self._aside(arrivals)])
             await self._commit(docs, session)
             self._handler.mark(docs, home)
             await self._commit(docs, session)
+        return fresh
 
 
 class MarkFirst(Sheets):

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.contracts.envelope import header
-from shared.flow.batch import Lapsed, Patience
+from shared.flow.batch import MOST_FAILED_IN_A_ROW, Lapsed, Patience
 from shared.flow.documents import Write
 from shared.flow.partitions import partition_of
 from shared.flow.records import Arrival
@@ -160,6 +160,24 @@ class TestBadData:
         assert bench.seen() == ["a", "c", "e"]
         assert bench.watch.letters == {"rule-failed": 2}
         assert bench.pauses == []
+
+    async def test_a_rule_that_fails_for_everything_stops_the_group_instead_of_draining_the_log(self) -> None:
+        ids = [f"r{n}" for n in range(MOST_FAILED_IN_A_ROW + 10)]
+        bench = Bench(Seen(bad=ids))
+        arrivals = [record(id_, 10 + n) for n, id_ in enumerate(ids)]
+        with pytest.raises(Transient, match="rule-keeps-failing"):
+            await bench(arrivals)
+        assert bench.watch.letters == {"rule-failed": MOST_FAILED_IN_A_ROW}
+        assert bench.watch.tries[-1] == "Transient", "and it is not ready meanwhile"
+        with pytest.raises(Transient, match="rule-keeps-failing"):
+            await bench(arrivals)
+        assert bench.position() == 10 + MOST_FAILED_IN_A_ROW
+
+    async def test_bad_records_among_good_ones_never_stop_it(self) -> None:
+        ids = [f"r{n}" for n in range(3 * MOST_FAILED_IN_A_ROW)]
+        bench = Bench(Seen(bad=ids[::2]))
+        await bench([record(id_, 10 + n) for n, id_ in enumerate(ids)])
+        assert bench.seen() == ids[1::2]
 
     async def test_failing_infrastructure_never_makes_a_dead_letter(self) -> None:
         bench = Bench(Seen())
