@@ -73,7 +73,7 @@ class Producer:
         except (TimeoutError, KafkaError) as error:
             raise AppendUnknown("append-unknown", type(error).__name__) from error
 
-    async def stop(self, within_s: float = 5.0) -> None:
+    async def stop(self, within_s: float = 2.0) -> None:
         """Flush and close; a broker that is away is not waited for."""
         try:
             async with asyncio.timeout(within_s):

@@ -41,7 +41,9 @@ from shared.service.positions import refuse_implausible
 MISCONFIGURED: Final = 78
 RETRY_S: Final = 0.5
 WATCH_S: Final = 1.0
-STOP_BROKER_S: Final = 4.0
+STOP_BROKER_S: Final = 3.0
+STOP_PRODUCER_S: Final = 2.0
+"""Together less than the six seconds a lifespan has to end, with the broker away."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -98,7 +100,7 @@ class Process:
         """Flush and disconnect."""
         if self._producer is not None:
             self.health.unwatch("producer")
-            await self._producer.stop()
+            await self._producer.stop(STOP_PRODUCER_S)
         if self._database is not None:
             await self._database.close()
 
