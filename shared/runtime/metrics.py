@@ -12,8 +12,6 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _HANDLER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # Up to the largest poll of a merging consumer.
 _BATCH_BUCKETS = (1, 5, 20, 50, 100, 200, 500, 1000, 2000)
-# The promise is two seconds from the answer to the city's count.
-_AGE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 # The gate's promise is 50 ms on the server's side.
 _HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
 
@@ -46,27 +44,19 @@ class Metrics:
         )
         # Anything above zero wants a person to look.
         self.dead_letters = Counter(
-            "gridloop_dead_letters", "Records set aside as bad data.", ["topic", "reason"], registry=registry
+            "gridloop_dead_letters", "Records set aside as bad data.", ["group", "reason"], registry=registry
         )
         # Outputs sent again from stored state, after a redelivery or a takeover.
         self.republished = Counter(
-            "gridloop_republished", "Outputs published again.", ["topic"], registry=registry
+            "gridloop_republished", "Records whose outputs were sent again.", ["group"], registry=registry
         )
         # Infrastructure failures retried in place; readiness is false meanwhile.
         self.retries = Counter(
-            "gridloop_retries", "Attempts repeated after a failure.", ["operation"], registry=registry
+            "gridloop_retries", "Attempts repeated after a failure.", ["group"], registry=registry
         )
-        # From the oldest answer in a tally to the moment the tally is shown.
-        self.tally_age = Histogram(
-            "gridloop_tally_age_seconds",
-            "Age of an answer when counted.",
-            ["level"],
-            buckets=_AGE_BUCKETS,
-            registry=registry,
-        )
-        # result: committed | missed (a guard) | unknown (commit without answer) | aborted.
-        self.transactions = Counter(
-            "gridloop_transactions", "Database transactions.", ["handler", "result"], registry=registry
+        # Records that stood on the wrong partition for their key and were appended where they belong.
+        self.moved = Counter(
+            "gridloop_moved", "Records moved to their partition.", ["group"], registry=registry
         )
         # route is the template (/directives/{id}) or "unmatched", so strangers cannot make labels.
         self.http_requests = Counter(

@@ -20,7 +20,6 @@ class Observing:
         """Count a committed batch, with the records it had seen before."""
         self._metrics.handler_seconds.labels(group, "done").observe(seconds)
         self._metrics.batch_records.labels(group).observe(records)
-        self._metrics.transactions.labels(group, "committed").inc()
         if replayed:
             self._metrics.republished.labels(group).inc(replayed)
 
@@ -31,7 +30,7 @@ class Observing:
 
     def moved(self, group: str) -> None:
         """Count a record that stood on the wrong partition for its key."""
-        self._metrics.retries.labels(f"{group} moved").inc()
+        self._metrics.moved.labels(group).inc()
 
     def retrying(self, group: str, error: Exception | None) -> None:
         """Say that the group waits for its infrastructure (None: no longer)."""

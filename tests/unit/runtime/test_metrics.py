@@ -8,15 +8,15 @@ from shared.runtime.metrics import Metrics
 
 def test_a_count_is_exposed() -> None:
     metrics = Metrics(CollectorRegistry())
-    metrics.dead_letters.labels("dispatch.acks.v1", "invalid-body").inc()
-    line = 'gridloop_dead_letters_total{reason="invalid-body",topic="dispatch.acks.v1"} 1.0'
+    metrics.dead_letters.labels("dispatch.sheets", "invalid-body").inc()
+    line = 'gridloop_dead_letters_total{group="dispatch.sheets",reason="invalid-body"} 1.0'
     assert line in metrics.render().decode()
 
 
 def test_two_processes_in_one_do_not_share_counts() -> None:
     one, other = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
     one.retries.labels("load").inc()
-    assert 'operation="load"' not in other.render().decode()
+    assert 'group="load"' not in other.render().decode()
 
 
 def test_a_registry_takes_the_list_once() -> None:
