@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from shared.contracts.envelope import Message
@@ -209,12 +210,13 @@ class Flow:
         started = time.perf_counter()
         async with self._storage.session() as session:
             docs = Documents(session, self._cache)
+            commit = partial(session.commit, written=partial(self._reached, self._group, "written"))
             await self._take_over(docs, session, {arrival.origin.partition for arrival in arrivals})
             await self._handler.load(docs, arrivals)
             self._reached(self._group, "loaded")
             fresh = self._fold(docs, arrivals)
             self._reached(self._group, "folded")
-            await self._commit(docs, session)
+            await self._write(docs, commit)
             self._reached(self._group, "committed")
             if self._lapsed():
                 raise Lapsed("session-lapsed", self._group)
@@ -222,7 +224,7 @@ class Flow:
             await self._publish([*self._handler.derive(docs, home), *self._aside(arrivals)])
             self._reached(self._group, "published")
             self._handler.mark(docs, home)
-            await self._commit(docs, session)
+            await self._write(docs, commit)
             self._reached(self._group, "marked")
         self._observer.applied(
             self._group,
@@ -244,7 +246,7 @@ class Flow:
                 await session.end(position.session)
             position.session = session.id
             docs.put(POSITIONS, place, position)
-        await self._commit(docs, session)
+        await self._write(docs, session.claim)
         self._taken |= partitions
 
     def _fold(self, docs: Documents, arrivals: Sequence[Arrival]) -> int:
@@ -265,11 +267,11 @@ class Flow:
             fresh += 1
         return fresh
 
-    async def _commit(self, docs: Documents, session: Session) -> None:
-        writes: list[Write] = docs.writes()
+    async def _write(self, docs: Documents, write: Callable[[list[Write]], Awaitable[None]]) -> None:
+        writes = docs.writes()
         if writes:
             try:
-                await session.commit(writes)
+                await write(writes)
             except Conflict:
                 self.reassigned()
                 raise

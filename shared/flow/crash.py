@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-STEPS: Final = ("loaded", "folded", "committed", "published", "marked")
+STEPS: Final = ("loaded", "folded", "written", "committed", "published", "marked")
 
 
 def never(_group: str, _step: str) -> None:

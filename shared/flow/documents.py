@@ -42,8 +42,18 @@ class Session(Protocol):
     async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
         """Return the documents that exist, by id; each has its version in `v`."""
 
-    async def commit(self, writes: Sequence[Write]) -> None:
-        """Write all or nothing, majority acknowledged; raise `Conflict` when a guard misses."""
+    async def claim(self, writes: Sequence[Write]) -> None:
+        """Write each by itself, outside a transaction; raise `Conflict` when a guard misses.
+
+        What says who writes here must be stored before the first transaction is open: one that a killed
+        process left open can only be ended by a successor that knows its session.
+        """
+
+    async def commit(self, writes: Sequence[Write], written: Callable[[], None] = lambda: None) -> None:
+        """Write all or nothing, majority acknowledged; raise `Conflict` when a guard misses.
+
+        `written` is called inside the transaction, when all is written and nothing committed.
+        """
 
 
 class Cache:

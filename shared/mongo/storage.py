@@ -1,7 +1,7 @@
 """What flow writes through: majority reads in one session, and one transaction of guarded writes."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -66,23 +66,28 @@ class MongoSession:
                 found |= {body["_id"]: body for body in await cursor.to_list(None)}
         return found
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def claim(self, writes: Sequence[Write]) -> None:
+        """Write each document by itself: a guard that misses raises `Conflict`, the others may be written."""
+        with translated():
+            await self._write(writes)
+
+    async def commit(self, writes: Sequence[Write], written: Callable[[], None] = lambda: None) -> None:
         """Write everything in one transaction, or nothing: a guard that misses raises `Conflict`."""
-        inserts, replacements = _by_collection(writes)
         with translated():
             started = self._session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
             # PyMongo's own client starts a transaction with an await, motor without.
             async with await started if isinstance(started, Awaitable) else started:
-                for collection, documents in inserts.items():
-                    await self._handle[collection].insert_many(
-                        documents, ordered=False, session=self._session
-                    )
-                for collection, operations in replacements.items():
-                    done = await self._handle[collection].bulk_write(
-                        operations, ordered=False, session=self._session
-                    )
-                    if done.matched_count != len(operations):
-                        raise Conflict("guard-missed", collection)
+                await self._write(writes)
+                written()
+
+    async def _write(self, writes: Sequence[Write]) -> None:
+        inserts, replacements = _by_collection(writes)
+        for collection, documents in inserts.items():
+            await self._handle[collection].insert_many(documents, ordered=False, session=self._session)
+        for collection, operations in replacements.items():
+            done = await self._handle[collection].bulk_write(operations, ordered=False, session=self._session)
+            if done.matched_count != len(operations):
+                raise Conflict("guard-missed", collection)
 
 
 def _by_collection(

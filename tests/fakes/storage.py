@@ -5,7 +5,7 @@ between a read and a commit (tests queue a failure instead), no limit on the siz
 no query. Bodies pass through BSON both ways, so that what a server could not store fails here too.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import bson
@@ -69,10 +69,15 @@ class MemorySession:
         found = ((id_, self._storage.body(collection, id_)) for id_ in ids)
         return {id_: body for id_, body in found if body is not None}
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def claim(self, writes: Sequence[Write]) -> None:
+        """Write as `commit` does: that each write stands by itself shows on a server only."""
+        await self.commit(writes)
+
+    async def commit(self, writes: Sequence[Write], written: Callable[[], None] = lambda: None) -> None:
         """Write all or nothing; raise what the test has queued, having written nothing."""
         failure = self._storage.failing.pop(0) if self._storage.failing else None
         if failure is not None:
             raise failure
+        written()
         self._storage.take(writes)
         self._storage.commits.append(tuple(writes))

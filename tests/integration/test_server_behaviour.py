@@ -53,6 +53,17 @@ async def read(database: Database, id_: str, collection: str = THINGS) -> Body |
         return (await session.get_many(collection, [id_])).get(id_)
 
 
+async def test_what_is_claimed_is_stored_without_a_transaction(database: Database) -> None:
+    await commit(database, write("a", n=1))
+    async with MongoStorage(database).session() as session:
+        await session.claim([write("a", 1, n=2), write("b", n=1)])
+        assert await read(database, "a") == {"_id": "a", "v": 2, "n": 2}
+    for v in (0, 1):
+        with pytest.raises(Conflict):
+            async with MongoStorage(database).session() as session:
+                await session.claim([write("a", v, n=3)])
+
+
 async def test_a_missed_guard_rolls_everything_back(database: Database) -> None:
     await commit(database, write("a", n=1))
     await commit(database, write("a", 1, n=2))

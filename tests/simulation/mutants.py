@@ -53,9 +53,9 @@ class PublishFirst(Flow):
             fresh = self._fold(docs, arrivals)
             home = self._home(arrivals)
             await self._publish([*self._handler.derive(docs, home), *self._aside(arrivals)])
-            await self._commit(docs, session)
+            await self._write(docs, session.commit)
             self._handler.mark(docs, home)
-            await self._commit(docs, session)
+            await self._write(docs, session.commit)
         return fresh
 
 

@@ -98,7 +98,12 @@ class MemorySession:
         found = ((id_, self._view.store.get(collection, id_)) for id_ in ids)
         return {id_: body for id_, body in found if body is not None}
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def claim(self, writes: Sequence[Write]) -> None:
+        """Write one after the other: what comes between two of them may be anything, a crash too."""
+        for write in writes:
+            await self.commit([write])
+
+    async def commit(self, writes: Sequence[Write], written: Callable[[], None] = lambda: None) -> None:
         """Write all or nothing; now and then the answer is lost, whether or not the write is."""
         view = self._view
         await pause()
@@ -107,6 +112,7 @@ class MemorySession:
         unknown = view.scheduler.chance(view.faults)
         if unknown and view.scheduler.chance(0.5):
             raise Conflict("commit-unknown", "not applied")
+        written()
         view.store.apply(view, writes)
         view.log.note("commit", view.group, *(f"{write.id}@{write.v + 1}" for write in writes))
         await pause()

@@ -15,7 +15,7 @@ from tests.simulation.violation import Violation
 
 SEEDS = 200
 CHUNK = 10
-MUTANT_SEEDS = range(24, 84)
+MUTANT_SEEDS = range(24, 184)
 SCRIPT = "from tests.simulation.run import Simulation; print(Simulation({seed}).run().trace)"
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from shared.contracts.envelope import header
 from shared.flow.batch import MOST_FAILED_IN_A_ROW, Lapsed, Patience
+from shared.flow.crash import STEPS
 from shared.flow.documents import Write
 from shared.flow.partitions import partition_of
 from shared.flow.records import Arrival
@@ -26,7 +27,7 @@ class TestOrder:
         handler = Seen()
         bench = Bench(handler)
         await bench(three())
-        assert bench.watch.steps == ["loaded", "folded", "committed", "publish", "published", "marked"]
+        assert bench.watch.steps == ["loaded", "folded", "written", "committed", "publish", "published", "marked"]
         assert handler.calls == ["load", "rule a", "rule b", "rule c", "derive", "mark"]
 
     async def test_positions_are_read_before_anything_else(self) -> None:
@@ -82,7 +83,7 @@ class TestReplay:
         assert (bench.position(), bench.position(topic="dispatch.desks.v1")) == (11, 4)
         assert len([key for key in bench.storage.all() if key[0] == "positions"]) == 1
 
-    @pytest.mark.parametrize("step", ["loaded", "folded", "committed", "published", "marked"])
+    @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.req("B-06")
     async def test_a_crash_after_any_step_has_no_second_effect(self, step: str) -> None:
         first = Bench(Seen(fans=True))
