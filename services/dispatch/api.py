@@ -7,6 +7,7 @@ from services.dispatch.edge import Edge
 from services.dispatch.reads import directives
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Addressee, Code, Model, PostId, Reason, Text
+from shared.contracts.counting import Version
 from shared.contracts.dispatch import (
     Answer,
     AnsweredState,
@@ -18,7 +19,6 @@ from shared.contracts.dispatch import (
     IssueDirective,
     Kind,
     Mode,
-    Version,
 )
 from shared.kernel.codes import desk_of_post
 from shared.runtime.http import idempotency_key, read_model
@@ -71,9 +71,9 @@ def _writing(edge: Edge) -> APIRouter:
     @router.post("/directives", status_code=201)
     async def issue(request: Request) -> Response:
         """Give an order. Answers 201 with the directive, 202 while undecided, or why it is refused."""
-        person = edge.person(request)
+        person = edge.callers.person(request)
         new = await read_model(request, NewDirective, edge.body_limit)
-        await edge.refuse_beyond_authority(person, new.issuer, new.scope)
+        await edge.callers.refuse_beyond_authority(person, new.issuer, new.scope)
         # The directive's id is the command's, so that a retried request is the same directive.
         id_ = idempotency_key(request, edge.ulids)
         outcome = await edge.command(id_, person, IssueDirective(directive=id_, **dict(new)))
@@ -87,11 +87,12 @@ def _writing(edge: Edge) -> APIRouter:
     @router.post("/directives/{directive}/cancellation", status_code=201)
     async def cancel(request: Request, directive: str) -> Response:
         """Withdraw an order: a new version that everybody is told."""
-        person = edge.person(request)
+        person = edge.callers.person(request)
         cancellation = await read_model(request, Cancellation, edge.body_limit)
         known, _ = await edge.known(directive)
         issuer = known.order.issuer
-        await edge.refuse_beyond_authority(person, issuer, known.order.scope.unit)
+        # What it may cover was decided when it was given; withdrawing asks only who holds the post now.
+        await edge.callers.refuse_beyond_authority(person, issuer, scope=issuer.partition("/")[0])
         id_ = idempotency_key(request, edge.ulids)
         command = CancelDirective(directive=directive, issuer=issuer, reason=cancellation.reason)
         outcome = await edge.command(id_, person, command)
@@ -103,9 +104,9 @@ def _writing(edge: Edge) -> APIRouter:
     @router.post("/directives/{directive}/answers", status_code=202)
     async def answer(request: Request, directive: str) -> Response:
         """Answer for a post one holds, or with `by` as a superior for another. Counts once it is merged."""
-        person = edge.person(request)
+        person = edge.callers.person(request)
         new = await read_model(request, NewAnswer, edge.body_limit)
-        await edge.refuse_outsider(person, new.by or new.addressee)
+        await edge.callers.refuse_outsider(person, new.by or new.addressee)
         if new.reason is None and (new.by is not None or new.state == "refused"):
             raise Problem("invalid-body", "a refusal, and an answer for another post, needs a reason")
         id_ = idempotency_key(request, edge.ulids)

@@ -1,52 +1,18 @@
 """What the API and the ticker read, from majority-committed documents; nothing is written here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from services.dispatch.domain.directive import Directive
 from services.dispatch.domain.frozen import Frozen
-from services.dispatch.domain.progress import Roll
 from services.dispatch.domain.sheet import Sheet
-from services.dispatch.store import DIRECTIVES, FROZEN, ROLLS, ROSTERS, SHEETS
+from services.dispatch.store import DIRECTIVES, FROZEN, ROLLS, SHEETS
+from shared.contracts.dispatch import Tally
 from shared.contracts.outcomes import Outcome
-from shared.contracts.registry import Roster
+from shared.domain.roll import Roll
 from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
-from shared.kernel.clock import Clock
 from shared.mongo.client import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A post somebody holds, with its desk and the desks above it."""
-
-    post: str
-    desk: str
-    path: tuple[str, ...]
-
-
-class Holders:
-    """Who holds which post of a desk, remembered for a second: a new appointment counts at once enough.
-
-    Every answer asks, and a desk's roster is hundreds of seats to read.
-    """
-
-    FRESH = timedelta(seconds=1)
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._known: dict[str, tuple[datetime, dict[str, str]]] = {}
-
-    async def of(self, desk: str, queries: "Queries") -> dict[str, str]:
-        """Return post → holder for the held posts of a desk."""
-        now = self._clock.now()
-        since, holders = self._known.get(desk, (now, {}))
-        if not now - self.FRESH < since < now:
-            holders = await queries.holders(desk)
-            self._known[desk] = now, holders
-        return holders
 
 
 class Queries:
@@ -73,40 +39,6 @@ class Queries:
             limit=limit,
             fields=["directive", "desk", "frozen", "roster_v", "children", "order"],
         )
-
-    async def roster_versions(self, desks: Sequence[str]) -> dict[str, int]:
-        """Return how new the copy of each desk's roster is, where there is one."""
-        where = {"_id": {"$in": list(desks)}}
-        bodies = await self._database.find(ROSTERS.name, where, limit=len(desks) or 1, fields=["roster_v"])
-        return {body["_id"]: body["roster_v"] for body in bodies}
-
-    async def roster(self, desk: str) -> Roster | None:
-        """Return the copy of a desk's roster."""
-        body = await self._database.one("rosters", desk)
-        return None if body is None else ROSTERS.decode(body)
-
-    async def holders(self, desk: str) -> dict[str, str]:
-        """Return post → holder for the held posts of a desk."""
-        fields = ["seats.post", "seats.holder"]
-        bodies = await self._database.find(ROSTERS.name, {"_id": desk}, limit=1, fields=fields)
-        seats = [seat for body in bodies for seat in body["seats"]]
-        return {seat["post"]: seat["holder"] for seat in seats if seat.get("holder")}
-
-    async def posts_of(self, person: str) -> list[Holding]:
-        """Return the posts a person holds now: authority ends with the appointment."""
-        bodies = await self._database.find(
-            ROSTERS.name,
-            {"seats.holder": person},
-            limit=100,
-            fields=["desk", "path", "seats.post", "seats.holder"],
-        )
-        # Asked at every request: a desk's few hundred other seats are not worth a model each.
-        return [
-            Holding(seat["post"], body["desk"], tuple(body["path"]))
-            for body in bodies
-            for seat in body["seats"]
-            if seat.get("holder") == person
-        ]
 
     async def directive(self, directive: str) -> tuple[Directive, int] | None:
         """Return a directive and its version."""
@@ -137,7 +69,7 @@ class Queries:
         bodies = await self._database.find("sheets", {**where, "_id": {"$gt": after}}, limit=limit)
         return [SHEETS.decode(body) for body in bodies]
 
-    async def rolls(self, directive: str, desks: Sequence[str]) -> list[tuple[Roll, int]]:
+    async def rolls(self, directive: str, desks: Sequence[str]) -> list[tuple[Roll[Tally], int]]:
         """Return the progress of some desks of a directive, with versions."""
         ids = [f"{directive}/{desk}" for desk in desks]
         bodies = await self._database.find("progress", {"_id": {"$in": ids}}, limit=len(ids) or 1)

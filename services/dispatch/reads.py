@@ -32,11 +32,11 @@ def directives(edge: Edge) -> APIRouter:
         addressee: Annotated[str | None, Query(max_length=160)] = None,
     ) -> Response:
         """List directives by issuer and status, or a post's open ones (`addressee`)."""
-        person = edge.person(request)
+        person = edge.callers.person(request)
         if addressee is not None:
             return await _worklist(edge, person, addressee, paging)
         where: Json = {name: value for name, value in (("issuer", issuer), ("status", status)) if value}
-        held = await edge.queries().posts_of(person)
+        held = await edge.callers.rosters().posts_of(person)
         # A person sees the orders given at or above the desks where they hold a post.
         desks = {desk for post in held for desk in (post.desk, *post.path)}
         where["order.desk"] = {"$in": sorted(desks)}
@@ -48,7 +48,7 @@ def directives(edge: Edge) -> APIRouter:
     @router.get("/directives/{directive}")
     async def read_directive(request: Request, directive: str) -> Response:
         """Return what a directive says and whether its loop is closed."""
-        known, v = await edge.visible(edge.person(request), directive)
+        known, v = await edge.visible(edge.callers.person(request), directive)
         return JSONResponse(directive_json(known, v))
 
     @router.get("/directives/{directive}/progress")
@@ -59,7 +59,7 @@ def directives(edge: Edge) -> APIRouter:
         depth: Annotated[int, Query(ge=0, le=6)] = 0,
     ) -> Response:
         """Return where a directive stands at a desk (the issuing one by default) and `depth` levels below."""
-        known, _ = await edge.visible(edge.person(request), directive)
+        known, _ = await edge.visible(edge.callers.person(request), directive)
         tree = await _tree(edge.queries(), directive, [desk or known.order.desk], depth)
         if not tree:
             raise Problem("not-found")
@@ -77,7 +77,7 @@ def directives(edge: Edge) -> APIRouter:
         open_only: Annotated[bool, Query(alias="open")] = False,
     ) -> Response:
         """List the entries of one desk's sheet by position, filtered by state, level, or only open ones."""
-        await edge.visible(edge.person(request), directive)
+        await edge.visible(edge.callers.person(request), directive)
         held = await edge.queries().sheet(sheet_id(directive, desk))
         if held is None:
             raise Problem("not-found")
@@ -96,7 +96,7 @@ def directives(edge: Edge) -> APIRouter:
     @router.get("/outcomes/{command}")
     async def read_outcome(request: Request, command: str) -> Response:
         """Return what became of a command its sender appended."""
-        person = edge.person(request)
+        person = edge.callers.person(request)
         stored = await edge.queries().outcome(command)
         if stored is None or stored.actor != person:
             raise Problem("not-found")
@@ -107,7 +107,7 @@ def directives(edge: Edge) -> APIRouter:
 
 async def _worklist(edge: Edge, person: str, post: str, paging: Page) -> Response:
     """Return the orders a post has not done, and the entries it is asked to decide for."""
-    held = await edge.queries().posts_of(person)
+    held = await edge.callers.rosters().posts_of(person)
     if all(holding.desk != _desk(post) for holding in held):
         raise Problem("not-found")
     where = {"live": True, "$or": [{"desk": _desk(post)}, {"asked": post}]}

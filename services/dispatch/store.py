@@ -8,18 +8,13 @@ from typing import Any
 
 from services.dispatch.domain.directive import Directive, Issuer
 from services.dispatch.domain.frozen import Frozen, build
-from services.dispatch.domain.progress import Roll
 from services.dispatch.domain.sheet import Early, Entries, Listed, Note, Sheet
 from shared.contracts.dispatch import Answer, LinePost, Order, Tally
-from shared.contracts.registry import ChildDesk, Roster, Seat
+from shared.contracts.registry import ChildDesk, Seat
 from shared.flow.documents import Body, Collection
 from shared.kernel.clock import from_ms, utc_ms
-
-ROSTERS: Collection[Roster] = Collection(
-    "rosters",
-    encode=lambda roster: {**_dump(roster, {"v"}), "roster_v": roster.v},
-    decode=lambda body: Roster.model_validate({**body, "v": body["roster_v"]}),
-)
+from shared.service import rosters
+from shared.service.rollup import rolls_of
 
 
 def _dump(model: Any, exclude: set[str] | None = None) -> Body:
@@ -33,7 +28,7 @@ def _encode_directive(directive: Directive) -> Body:
     order = directive.order
     return {
         "order": _dump(order),
-        "line": _dump(directive.line),
+        "line": [_dump(post) for post in directive.line],
         "reason": directive.reason,
         "closed_at": directive.closed_at and utc_ms(directive.closed_at),
         "issuer": order.issuer,
@@ -45,7 +40,7 @@ def _decode_directive(body: Body) -> Directive:
     closed_at = body["closed_at"]
     return Directive(
         Order.model_validate(body["order"]),
-        LinePost.model_validate(body["line"]),
+        tuple(LinePost.model_validate(post) for post in body["line"]),
         body["reason"],
         from_ms(closed_at) if closed_at else None,
     )
@@ -155,43 +150,12 @@ def _decode_sheet(body: Body) -> Sheet:
 
 SHEETS: Collection[Sheet] = Collection("sheets", _encode_sheet, _decode_sheet)
 
-# --- progress: a tally is one text, for nobody asks the database what is in it ---
-
-
-def _text(tally: Tally) -> str:
-    return tally.model_dump_json(exclude_defaults=True)
-
-
-def _encode_roll(roll: Roll) -> Body:
-    return {
-        "directive": roll.directive,
-        "desk": roll.desk,
-        "version": roll.own.version if roll.own else 1,
-        "own": _text(roll.own) if roll.own else None,
-        "below": [_text(tally) for _, tally in sorted(roll.below.items())],
-        "next_due": roll.next_due,
-        "overdue": roll.overdue,
-    }
-
-
-def _decode_roll(body: Body) -> Roll:
-    below = (Tally.model_validate_json(text) for text in body["below"])
-    return Roll(
-        body["directive"],
-        body["desk"],
-        Tally.model_validate_json(body["own"]) if body["own"] else None,
-        {tally.desk: tally for tally in below},
-        body["next_due"],
-        body["overdue"],
-    )
-
-
-ROLLS: Collection[Roll] = Collection("progress", _encode_roll, _decode_roll)
+ROLLS = rolls_of("progress", "directive", Tally)
 
 INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "outcomes": [],
     "positions": [],
-    "rosters": [["seats.holder"]],
+    rosters.ROSTERS.name: rosters.INDEXES,
     "directives": [["issuer", "status"], ["status"]],
     "issuers": [],
     # Not one index more than a query uses: on a sheet they cost more than the write itself.

@@ -1,32 +1,28 @@
 """Message in: one consumer group a use case. Flow calls the handlers; nothing is decided here."""
 
-from services.dispatch.domain.deadlines import DatedDeadlines
+from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.directive import Limits
+from services.dispatch.handlers.alerts import Alerts
 from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
-from services.dispatch.settings import DispatchSettings, read_deadlines
-from services.dispatch.store import ROSTERS
-from shared.contracts import dispatch, registry
+from services.dispatch.settings import DispatchSettings
+from shared.contracts import checkpoint, dispatch, screening
+from shared.domain.dated import Dated
 from shared.flow.decide import Decide
-from shared.flow.merge import KeepNewest
+from shared.runtime.dated import read_versions
+from shared.service import rosters
 from shared.service.process import Group
 
 
 def groups(settings: DispatchSettings) -> list[Group]:
     """Return dispatch's consumer groups."""
     source = settings.ce_source
-    deadlines = DatedDeadlines(read_deadlines(settings.deadlines))
+    deadlines = Dated(read_versions(settings.deadlines, DefaultDeadlines))
     directives = Directives(
         source=source,
         limits=Limits(settings.audience_limit, settings.open_limit),
         deadlines=deadlines,
-    )
-    rosters = KeepNewest(
-        registry.Roster,
-        ROSTERS,
-        id_of=lambda roster: roster.desk,
-        version_of=lambda roster: roster.v,
     )
     return [
         Group(
@@ -52,5 +48,11 @@ def groups(settings: DispatchSettings) -> list[Group]:
             max_records=2_000,
             gather=True,
         ),
-        Group("dispatch.rosters", (registry.ROSTERS_TOPIC,), rosters, max_records=200),
+        Group(
+            "dispatch.alerts",
+            (screening.ALERTS_TOPIC, checkpoint.ALERTS_TOPIC),
+            Alerts(source=source),
+            max_records=500,
+        ),
+        rosters.group("dispatch"),
     ]

@@ -18,6 +18,7 @@ from shared.kernel.clock import Clock, from_ms, utc_ms
 from shared.kernel.codes import desk_of_post
 from shared.kernel.ids import derived_id
 from shared.messaging.producer import Producer
+from shared.service.rosters import Rosters
 from shared.service.ticking import Ticking
 
 MOST = 1_000
@@ -31,6 +32,7 @@ class Ticker(Ticking):
     def __init__(
         self,
         queries: Callable[[], Queries],
+        rosters: Callable[[], Rosters],
         producer: Callable[[], Producer],
         *,
         clock: Clock,
@@ -41,6 +43,7 @@ class Ticker(Ticking):
         super().__init__(producer, every=every)
         self._compare_every = compare_every
         self._queries = queries
+        self._rosters = rosters
         self._clock = clock
         self._source = source
         self._looks = 0
@@ -78,11 +81,11 @@ class Ticker(Ticking):
         after = ""
         while page := await queries.live_sheets(after, PAGE):
             after = page[-1]["_id"]
-            versions = await queries.roster_versions(sorted({body["desk"] for body in page}))
+            versions = await self._rosters().versions(sorted({body["desk"] for body in page}))
             for body in page:
                 # A sheet that was frozen from the newest roster expects what that roster says.
                 if versions.get(body["desk"], 0) > body["roster_v"]:
-                    found += self._compare(body, await queries.roster(body["desk"]))
+                    found += self._compare(body, await self._rosters().roster(body["desk"]))
         return found
 
     def _compare(self, body: Body, roster: Roster | None) -> list[tuple[str, Message]]:

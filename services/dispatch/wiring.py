@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from services.dispatch.api import routes
 from services.dispatch.edge import Edge
-from services.dispatch.queries import Holders, Queries
+from services.dispatch.queries import Queries
 from services.dispatch.settings import DispatchSettings
 from services.dispatch.store import INDEXES
 from services.dispatch.subscribers import groups
@@ -12,6 +12,7 @@ from services.dispatch.ticker import Ticker
 from shared.runtime.tokens import Verifier
 from shared.service.appending import Appender
 from shared.service.process import Process, build
+from shared.service.rosters import Callers, Holders, Rosters
 
 
 def build_app(settings: DispatchSettings) -> FastAPI:
@@ -21,17 +22,25 @@ def build_app(settings: DispatchSettings) -> FastAPI:
     def queries() -> Queries:
         return Queries(process.database())
 
+    def rosters() -> Rosters:
+        return Rosters(process.database())
+
     edge = Edge(
         queries=queries,
-        holders=Holders(process.clock),
+        callers=Callers(
+            rosters=rosters,
+            holders=Holders(process.clock),
+            verifier=Verifier.from_files([settings.token_key] if settings.token_key else []),
+            clock=process.clock,
+        ),
         appender=Appender(process.producer, process.database, source=settings.ce_source, clock=process.clock),
-        verifier=Verifier.from_files([settings.token_key] if settings.token_key else []),
         clock=process.clock,
         ulids=process.ulids,
         body_limit=settings.body_limit,
     )
     ticker = Ticker(
         queries,
+        rosters,
         process.producer,
         clock=process.clock,
         source=settings.ce_source,

@@ -77,8 +77,12 @@ class RegistryDecider:
         await docs.load(ROSTERS, keys)
         await docs.load(CHARGES, keys)
         await docs.load(FINDINGS, keys)
-        rows = (row for record in records for row in self.rows(record))
-        await docs.load(HOUSEHOLDS, [row.household for row in rows if isinstance(row, PutHousehold)])
+        rows = [row for record in records for row in self.rows(record)]
+        housing = [row for row in rows if isinstance(row, PutHousehold)]
+        await docs.load(HOUSEHOLDS, [row.household for row in housing])
+        # A household's fact names its care unit, which is a matter of the schemes attached above its desk.
+        desks = [docs.get(DESKS, key) or Desk(key) for key in {key_of(row) for row in housing} & keys]
+        await docs.load(DESKS, {code for desk in desks for code in publishing.desks_above(desk, rows)})
 
     def rows(self, record: Record) -> Sequence[Model]:
         """Return the rows of a bulk."""
@@ -137,7 +141,9 @@ class RegistryDecider:
             each.at = max(filter(None, (each.at, outcome.at)))
         for key, each in sorted(touched.items()):
             if each.what and each.at:
-                yield from publishing.facts(docs, key, each.what, at=each.at, source=self._source)
+                yield from publishing.facts(
+                    docs, key, each.what, at=each.at, source=self._source, schemes=self._schemes
+                )
 
     def mark(self, docs: Documents) -> None:
         """Nothing is sent piecemeal, so nothing is marked."""

@@ -1,11 +1,13 @@
 """What registry tells: facts read from the stored documents, under ids that follow from their versions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.registry.domain.desk import Desk, Place
-from services.registry.domain.households import HOUSEHOLD_PUT, Counted
+from services.registry.domain.desk import Desk, Place, default_path
+from services.registry.domain.households import HOUSEHOLD_PUT, Counted, care_unit
+from services.registry.domain.on_day import OnDay
+from services.registry.domain.scheme import Schemes
 from services.registry.domain.summaries import summaries
 from services.registry.store import CHARGES, DESKS, FINDINGS, HOUSEHOLDS, ROSTERS, Findings
 from shared.contracts import registry as contract
@@ -14,6 +16,7 @@ from shared.contracts.envelope import Context, Message, message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.topics import Topic
 from shared.flow.documents import Documents
+from shared.kernel.codes import desk_of
 from shared.kernel.ids import derived_id
 
 _UNITS = frozenset({"unit-put", "recompiled"})
@@ -51,7 +54,9 @@ class Touched:
         return self.structure or bool(self.households)
 
 
-def facts(docs: Documents, key: str, touched: Touched, *, at: datetime, source: str) -> Iterator[Message]:
+def facts(
+    docs: Documents, key: str, touched: Touched, *, at: datetime, source: str, schemes: Schemes
+) -> Iterator[Message]:
     """Yield the stored state of what was touched at one desk, and what the desk above must hear."""
 
     def fact(topic: Topic, type_: str, subject: str, body: Model, *cause: str | int) -> Message:
@@ -68,13 +73,13 @@ def facts(docs: Documents, key: str, touched: Touched, *, at: datetime, source: 
         stored = roster.model_copy(update={"v": v})
         yield fact(contract.ROSTERS_TOPIC, contract.ROSTER, key, stored, "roster", key, v)
     counted = docs.get(CHARGES, key)
-    if counted is not None and touched.households:
+    if touched.households or (counted is None and touched.structure):
+        # A desk without households says so: whoever must cover them all knows that nothing is missing.
         v = docs.version(CHARGES, key)
-        charges = charges_fact(key, counted, v)
+        charges = charges_fact(key, counted or Counted(), v)
         yield fact(contract.CHARGES_TOPIC, contract.CHARGES, key, charges, "charges", key, v)
-    for id_ in sorted(touched.households):
-        v = docs.version(HOUSEHOLDS, id_)
-        household = household_fact(docs, id_, v)
+    for household in household_facts(docs, desk, touched.households, schemes) if touched.households else ():
+        id_, v = household.household, household.v
         yield fact(contract.HOUSEHOLDS_TOPIC, contract.HOUSEHOLD, id_, household, "household", id_, v)
     for id_, found in sorted((docs.get(FINDINGS, key) or Findings()).items.items()):
         subject, cause = f"{key}/{id_}", ("finding", id_, found.finding.v)
@@ -106,11 +111,29 @@ def charges_fact(key: str, counted: Counted, v: int) -> contract.Charges:
     )  # fmt: skip
 
 
-def household_fact(docs: Documents, id_: str, v: int) -> contract.HouseholdFact:
-    household = docs.get(HOUSEHOLDS, id_)
-    if household is None:
-        raise LookupError(id_)
-    now = household.now
-    return contract.HouseholdFact(
-        household=id_, v=v, desk=household.desk, unit=now.unit, members=now.members, charges=dict(now.charges)
-    )
+def household_facts(
+    docs: Documents, desk: Desk, ids: Iterable[str], schemes: Schemes
+) -> Iterator[contract.HouseholdFact]:
+    """Yield households of a desk as they stand, placed as the desk's units are on the day it was compiled."""
+    here = OnDay(desk, desk.compiled_on or date.max)
+    above = {desk_of(code) for code in here.path} | {desk.code}
+    attachments = [
+        each for code in sorted(above) if (known := docs.get(DESKS, code)) for each in known.attachments
+    ]
+    for id_ in sorted(ids):
+        household = docs.get(HOUSEHOLDS, id_)
+        if household is None:
+            raise LookupError(id_)
+        now = household.now
+        yield contract.HouseholdFact(
+            household=id_, v=docs.version(HOUSEHOLDS, id_), desk=household.desk, unit=now.unit,
+            within=here.inside(now.unit), care_unit=care_unit(now, here, attachments, schemes),
+            members=now.members, charges=dict(now.charges),
+        )  # fmt: skip
+
+
+def desks_above(desk: Desk, rows: Iterable[Model]) -> set[str]:
+    """Return every desk that may lie above one, now or once these rows are applied."""
+    paths = [default_path(desk.code), *(state.path for state in desk.units.get(desk.code, ()))]
+    paths += [row.path or () for row in rows if isinstance(row, contract.PutUnit) and row.code == desk.code]
+    return {desk_of(code) for path in paths for code in path}

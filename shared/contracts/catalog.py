@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from shared.contracts import dispatch, registry
+from shared.contracts import checkpoint, dispatch, registry, screening
 from shared.contracts.base import Model
 from shared.contracts.topics import Topic
 
-TOPICS: tuple[Topic, ...] = (*registry.TOPICS, *dispatch.TOPICS)
+TOPICS: tuple[Topic, ...] = (*registry.TOPICS, *screening.TOPICS, *checkpoint.TOPICS, *dispatch.TOPICS)
 BY_NAME: Mapping[str, Topic] = {topic.name: topic for topic in TOPICS}
 MODELS: Mapping[str, type[Model]] = {
     type_: model for topic in TOPICS for type_, model in topic.models.items()

@@ -4,12 +4,12 @@ Every message names the directive, its version and, where entries are counted, t
 absolute: a newer one replaces an older one, and none is a delta (design §1, §4).
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.contracts.alerts import Alert, RuleName
 from shared.contracts.base import (
     Addressee,
     Code,
@@ -20,8 +20,10 @@ from shared.contracts.base import (
     Model,
     PostId,
     Reason,
+    Scope,
     Text,
 )
+from shared.contracts.counting import AbsoluteTally, Counted, Version
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import ChildDesk, PostType, Seat
 from shared.contracts.topics import Topic, message_type
@@ -34,25 +36,17 @@ Status = Literal["open", "closed"]
 Dimension = Literal["level", "type"]
 AnsweredState = Literal["delivered", "read", "refused", "accepted", "relayed", "executed", "excused"]
 OpenWhy = Literal["overdue", "refused", "vacant", "unreached"]
-Version = Annotated[int, Field(ge=1, le=1_000_000)]
 Epoch = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 # --- the order ---
 
 
-class Scope(Model):
-    """Where an order holds: a unit, the desk it lies in and that desk's ancestors, as resolved at issue."""
-
-    unit: Code
-    desk: Code
-    path: tuple[Code, ...] = ()
-
-
 class Audience(Model):
-    """Which posts inside the scope are addressed: all of them, or the types named."""
+    """Which posts inside the scope are addressed: all of them, the types named, or the posts named."""
 
     types: tuple[PostType, ...] = ()
+    posts: tuple[PostId, ...] = ()
 
 
 class Deadlines(Model):
@@ -73,7 +67,9 @@ class Order(Model):
     """One version of a directive, as it travels: relays carry it whole, so no desk needs to ask.
 
     `changes` counts the decisions that moved the denominator (extend, and later reopen and correct); a close
-    must agree with it. `epoch` is raised only by a decided command, never by an answer.
+    must agree with it. `epoch` is raised only by a decided command, never by an answer. An alert names the
+    registered `rule` that raised it and the `household` it is about; its issuer is the highest post of that
+    household's chain at its desk, who decides last.
     """
 
     directive: MessageId
@@ -92,6 +88,8 @@ class Order(Model):
     deadlines: Deadlines
     dimensions: tuple[Dimension, ...] = ("level",)
     extensions: tuple[Extension, ...] = ()
+    rule: RuleName | None = None
+    household: MessageId | None = None
     issued_at: Instant
 
     @property
@@ -162,12 +160,27 @@ class ExtendDirective(Model):
     child: Code
 
 
+class RaiseDirective(Model):
+    """Internal: an alert becomes a directive to one household's chain; the directive's id is the alert's."""
+
+    do: Literal["raise"] = "raise"
+    directive: MessageId
+    alert: Alert
+
+
 class DirectiveCommand(Model):
     """A command on one directive; the record's key is `issuing desk/directive`."""
 
     command: Annotated[
-        IssueDirective | CancelDirective | CloseDirective | ExtendDirective, Field(discriminator="do")
+        IssueDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective,
+        Field(discriminator="do"),
     ]
+
+    @property
+    def desk(self) -> str:
+        """The desk that issues: an alert's own, else the issuer's."""
+        command = self.command
+        return command.alert.desk if isinstance(command, RaiseDirective) else desk_of_post(command.issuer)
 
 
 # --- between desks ---
@@ -250,7 +263,7 @@ class Tick(Model):
 # --- counts ---
 
 
-class Counts(Model):
+class Counts(Counted):
     """How many entries reached at least each state, from what was answered; and how the rest stand."""
 
     total: Count = 0
@@ -267,44 +280,14 @@ class Counts(Model):
     vacant: Count = 0
     unreached: Count = 0
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts.of({name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields})
 
-    @classmethod
-    def of(cls, counts: Mapping[str, int]) -> Self:
-        """Return counts that are known to be whole and right: no validation, for sums in a loop."""
-        return cls.model_construct(None, **counts)
-
-
-class Tally(Model):
-    """An absolute count: of one sheet (`own`), or of a desk with all desks below it (`subtree`).
-
-    Newer is the greater (`version`, `generation`, `v`). `children` are the desks the sheet expects;
-    `missing` counts desks of the subtree that have not reported yet, `desks` those that have.
-    """
+class Tally(AbsoluteTally[Counts]):
+    """The absolute count of one sheet, or of a desk with all desks below it."""
 
     directive: MessageId
-    desk: Code
-    to: Code
-    covers: Literal["own", "subtree"]
-    parent: Code | None = None
-    version: Version
-    generation: Count = 0
-    v: Count
-    changes: Count = 0
     effect: Effect = "order"
     status: Status = "open"
     issuer: PostId
-    cells: dict[str, Counts] = Field(default_factory=dict)
-    children: tuple[Code, ...] = ()
-    desks: Count = 1
-    missing: Count = 0
-    due: Instant
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """What makes one tally of a desk newer than another."""
-        return self.version, self.generation, self.v
 
 
 class Progress(Model):
@@ -398,7 +381,7 @@ def _desk(body: Relay | Fill | Escalate) -> str:
 COMMANDS_TOPIC = Topic(
     name="dispatch.commands.v1", key="issuing desk / directive", kind="commands",
     models={COMMAND: DirectiveCommand}, producers=("apis", "rules", "integrations", "dispatch"),
-    groups=("dispatch.commands",), routing=lambda body: desk_of_post(body.command.issuer),
+    groups=("dispatch.commands",), routing=lambda body: body.desk,
 )  # fmt: skip
 DIRECTIVES_TOPIC = Topic(
     name="dispatch.directives.v1", key="directive", kind="facts", models={DIRECTIVE: DirectiveFact},

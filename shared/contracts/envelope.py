@@ -36,6 +36,11 @@ def message(topic: Topic, type_: str, key: str, body: Model, context: Context) -
     """Return the record of one message; equal arguments give equal bytes (design §2, Publishing)."""
     if type(body) is not topic.models.get(type_):
         raise TypeError(f"{topic.name} does not carry {type(body).__name__} as {type_}")
+    return kept_message(topic, type_, key, json_bytes(body), context)
+
+
+def kept_message(topic: Topic, type_: str, key: str, value: bytes, context: Context) -> Message:
+    """Return the record of a body that was written down earlier, as the bytes it had then."""
     headers: list[tuple[str, bytes]] = [
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
@@ -49,7 +54,7 @@ def message(topic: Topic, type_: str, key: str, body: Model, context: Context) -
         headers.append(("ce_actor", context.actor.encode()))
     if context.traceparent:
         headers.append(("traceparent", context.traceparent.encode()))
-    return Message(topic.name, key.encode(), json_bytes(body), (*headers, *context.extra))
+    return Message(topic.name, key.encode(), value, (*headers, *context.extra))
 
 
 def header(headers: Sequence[tuple[str, bytes | None]], name: str) -> str:

@@ -100,12 +100,18 @@ class Charges(Model):
 
 
 class HouseholdFact(Model):
-    """One household by opaque id: where it lives, its members' handles and its charge posts by line."""
+    """One household by opaque id: where it lives, its members' handles and its charge posts by line.
+
+    `within` names the units between the desk and the household, its own unit last; `care_unit` is the one of
+    them that its scheme cares for households by (a grid), where there is one.
+    """
 
     household: MessageId
     v: Count
     desk: Code
     unit: Code
+    within: tuple[Code, ...] = ()
+    care_unit: Code | None = None
     members: tuple[Handle, ...] = ()
     charges: dict[Line, PostId] = Field(default_factory=dict)
 
@@ -252,20 +258,20 @@ COMMANDS_TOPIC = Topic(
 )
 UNITS_TOPIC = Topic(
     name="registry.units.v1", key="unit", kind="facts", models={UNIT: UnitFact},
-    producers=("registry",), compacted=True,
+    producers=("registry",), groups=("checkpoint.units",), compacted=True,
 )  # fmt: skip
 ROSTERS_TOPIC = Topic(
     name="registry.rosters.v1", key="desk", kind="facts", models={ROSTER: Roster},
-    producers=("registry",), groups=("dispatch.rosters",), compacted=True,
-    routing=lambda body: body.desk,
+    producers=("registry",), groups=("dispatch.rosters", "screening.rosters", "checkpoint.rosters"),
+    compacted=True, routing=lambda body: body.desk,
 )  # fmt: skip
 CHARGES_TOPIC = Topic(
     name="registry.charges.v1", key="desk", kind="facts", models={CHARGES: Charges},
-    producers=("registry",), compacted=True,
+    producers=("registry",), groups=("screening.charges",), compacted=True,
 )  # fmt: skip
 HOUSEHOLDS_TOPIC = Topic(
     name="registry.households.v1", key="household", kind="facts", models={HOUSEHOLD: HouseholdFact},
-    producers=("registry",), compacted=True,
+    producers=("registry",), groups=("screening.households", "checkpoint.households"), compacted=True,
 )  # fmt: skip
 FINDINGS_TOPIC = Topic(
     name="registry.findings.v1", key="K/finding", kind="facts", models={FINDING: Finding},

@@ -42,6 +42,9 @@ class Session(Protocol):
     async def get_many(self, collection: str, ids: Sequence[str]) -> dict[str, Body]:
         """Return the documents that exist, by id; each has its version in `v`."""
 
+    async def find(self, collection: str, field: str, value: str) -> dict[str, Body]:
+        """Return the documents whose indexed `field` has this value, by id."""
+
     async def claim(self, writes: Sequence[Write]) -> None:
         """Write each by itself, outside a transaction; raise `Conflict` when a guard misses.
 
@@ -98,6 +101,7 @@ class Documents:
         self._session = session
         self._cache = cache or Cache(0)
         self._held: dict[tuple[str, str], _Held] = {}
+        self._found: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._collections: dict[str, Collection[Any]] = {}
 
     async def load(self, collection: Collection[T], ids: Iterable[str]) -> None:
@@ -112,6 +116,20 @@ class Documents:
                 self._held[key] = _Held(kept[1], kept[0])
         if missing:
             await self._fetch(collection, missing)
+
+    async def load_where(self, collection: Collection[T], field: str, value: str) -> None:
+        """Fetch every document whose indexed `field` has this value; `where` gives what was found."""
+        self._collections[collection.name] = collection
+        found = await self._session.find(collection.name, field, value)
+        for id_, body in found.items():
+            # What the batch has already in hand may have changed here: it is kept.
+            self._held.setdefault((collection.name, id_), _Held(collection.decode(body), body["v"]))
+        self._found[collection.name, field, value] = tuple(sorted(found))
+
+    def where(self, collection: Collection[T], field: str, value: str) -> list[T]:
+        """Return what `load_where` found, in id order."""
+        ids = self._found[collection.name, field, value]
+        return [held for id_ in ids if (held := self.get(collection, id_)) is not None]
 
     async def _fetch(self, collection: Collection[T], missing: Sequence[tuple[str, str]]) -> None:
         found = await self._session.get_many(collection.name, [id_ for _, id_ in missing])

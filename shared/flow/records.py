@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from shared.contracts.base import Model
-from shared.contracts.envelope import Headers
+from shared.contracts.envelope import Context, Headers
+
+LARGEST_BODY: Final = 4_000_000
+LARGEST_HEAD: Final = 65_536
+"""In bytes; a head is a key with its headers. What arrived packed may be larger than what can be appended:
+a letter about it, or an outcome that names its actor, would then be tried for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,16 @@ class Origin:
     key: bytes
     value: bytes | None
     headers: Headers
+
+    @property
+    def has_large_body(self) -> bool:
+        return len(self.value or b"") > LARGEST_BODY
+
+    @property
+    def has_large_head(self) -> bool:
+        return (
+            len(self.key) + sum(len(name) + len(value or b"") for name, value in self.headers) > LARGEST_HEAD
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,10 @@ class Record:
     def key(self) -> str:
         """The record's key as text."""
         return self.origin.key.decode()
+
+    def causing(self, id_: str, *, source: str, actor: str = "") -> Context:
+        """Return the context of a message that follows from this record; its id is derived from the cause."""
+        return Context(id=id_, source=source, at=self.at, actor=actor, traceparent=self.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

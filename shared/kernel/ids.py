@@ -14,6 +14,9 @@ from shared.kernel.clock import Clock, utc_ms
 ENTROPY_BYTES = 10
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH = 26
+# Two characters at a time: every request mints an id.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(10 * (_LENGTH // 2 - 1), -1, -10)
 # 26 characters hold 130 bits and a ULID has 128: the first character stops at 7.
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 # Fixed for ever: another namespace would rename every event derived so far.
@@ -26,7 +29,7 @@ def new_ulid(now: datetime, entropy: bytes) -> str:
         message = f"a ULID takes {ENTROPY_BYTES} bytes of entropy, not {len(entropy)}"
         raise ValueError(message)
     number = utc_ms(now) << 80 | int.from_bytes(entropy)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def is_ulid(text: str) -> bool:

@@ -1,5 +1,7 @@
 """Topics: created from their cards, compared with them, never silently altered."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +17,8 @@ from shared.messaging.security import PLAINTEXT, Security
 
 MAX_RECORD_BYTES = 4_194_304
 DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
+KNOWN_WITHIN_S = 15.0
+KNOWN_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,16 @@ class TopicAdmin:
             error = for_code(code)
             if code and error.__name__ != "TopicAlreadyExistsError":
                 raise Transient("topic-not-created", f"{name}: {error.__name__}")
+        await self._known({topic.name for topic in missing})
         return [topic.name for topic in missing]
+
+    async def _known(self, names: set[str]) -> None:
+        """Wait until the broker knows what its controller has created: under load a moment later."""
+        deadline = time.monotonic() + KNOWN_WITHIN_S
+        while unknown := names - (await self.partitions()).keys():
+            if time.monotonic() > deadline:
+                raise Transient("topics-not-known", ", ".join(sorted(unknown)))
+            await asyncio.sleep(KNOWN_LOOK_S)
 
     async def drift(self, topics: Sequence[Wanted]) -> list[str]:
         """Return one line for each difference between the cards and the broker."""

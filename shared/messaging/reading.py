@@ -22,6 +22,11 @@ def read(raw: Any) -> Arrival:
     """Read one consumer record (`aiokafka.ConsumerRecord`)."""
     origin = Origin(raw.topic, raw.partition, raw.offset, raw.key or b"", raw.value, tuple(raw.headers))
     at = datetime.fromtimestamp(min(max(raw.timestamp, 0), LAST_MS) / 1000, UTC)
+    if origin.has_large_head:
+        # Whoever it says it is from is part of what is too large: nobody is answered.
+        return Unreadable(origin, "too-large", "the key and the headers", at)
+    if origin.has_large_body:
+        return _unreadable(origin, at, "too-large", "the body")
     headers = {name: value for name, value in raw.headers if value is not None}
     try:
         type_, id_ = headers["ce_type"].decode(), headers["ce_id"].decode()

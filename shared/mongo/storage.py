@@ -66,6 +66,12 @@ class MongoSession:
                 found |= {body["_id"]: body for body in await cursor.to_list(None)}
         return found
 
+    async def find(self, collection: str, field: str, value: str) -> dict[str, Body]:
+        """Return the documents whose indexed `field` has this value, by id."""
+        with translated():
+            cursor = self._handle[collection].find({field: value}, session=self._session)
+            return {body["_id"]: body for body in await cursor.to_list(None)}
+
     async def claim(self, writes: Sequence[Write]) -> None:
         """Write each document by itself: a guard that misses raises `Conflict`, the others may be written."""
         with translated():

@@ -4,13 +4,15 @@ import re
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.ids import UlidFactory
 from shared.runtime.metrics import Metrics
 
 CORRELATION_HEADER = "x-correlation-id"
+_CORRELATION_NAME = CORRELATION_HEADER.encode()
 _CORRELATION = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -23,6 +25,9 @@ class RequestContext:
         self._app = app
         self._metrics = metrics
         self._ulids = ulids
+        # Looking a metric up by its labels costs more than counting: each is looked up once.
+        self._seconds = dict[tuple[str, str], Histogram]()
+        self._requests = dict[tuple[str, str, int], Counter]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,7 +41,11 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation_id
+                # No route of ours sets it, so it is only added.
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (_CORRELATION_NAME, correlation_id.encode()),
+                ]
                 self._observe(scope, time.perf_counter() - began)
             await send(message)
 
@@ -58,10 +67,18 @@ class RequestContext:
         return correlation_id
 
     def _observe(self, scope: Scope, seconds: float) -> None:
-        self._metrics.http_seconds.labels(_method(scope), _route(scope)).observe(seconds)
+        key = _method(scope), _route(scope)
+        metric = self._seconds.get(key)
+        if metric is None:
+            metric = self._seconds[key] = self._metrics.http_seconds.labels(*key)
+        metric.observe(seconds)
 
     def _count(self, scope: Scope, status: int) -> None:
-        self._metrics.http_requests.labels(_method(scope), _route(scope), str(status)).inc()
+        key = _method(scope), _route(scope), status
+        metric = self._requests.get(key)
+        if metric is None:
+            metric = self._requests[key] = self._metrics.http_requests.labels(*map(str, key))
+        metric.inc()
 
 
 def _method(scope: Scope) -> str:

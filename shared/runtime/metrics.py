@@ -58,6 +58,14 @@ class Metrics:
         self.moved = Counter(
             "gridloop_moved", "Records moved to their partition.", ["group"], registry=registry
         )
+        # What the gates answered; a rise of "stale" or "pass-invalid" wants a look.
+        self.decisions = Counter(
+            "gridloop_gate_decisions", "Decisions at gates.", ["verdict", "code"], registry=registry
+        )
+        # Crossings that are answered and safe, and not in Kafka yet.
+        self.spooled = Gauge("gridloop_gate_spooled_crossings", "Crossings in the spool.", registry=registry)
+        # How long ago the gates' own data was last known to be the newest; -1: never.
+        self.data_age = Gauge("gridloop_gate_data_age_seconds", "Age of the gates' data.", registry=registry)
         # route is the template (/directives/{id}) or "unmatched", so strangers cannot make labels.
         self.http_requests = Counter(
             "gridloop_http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry

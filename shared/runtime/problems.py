@@ -59,6 +59,11 @@ CATALOGUE: Mapping[str, ProblemType] = MappingProxyType(
             "It is not known whether this was recorded; retry with the same Idempotency-Key",
             "尚不能确定是否已记录，请用相同的幂等键重试",
         ),
+        "spool-full": ProblemType(
+            503,
+            "Too many crossings wait to be published; nothing was recorded",
+            "待上报的通行记录过多，本次未记录",
+        ),
         "unavailable": ProblemType(503, "The service is not ready", "服务暂不可用"),
     }
 )

@@ -2,7 +2,8 @@
 
 On SIGTERM event streams end at once, open requests get 3 s, then the lifespan (which stops the broker)
 6 s, then the process is ended from inside: a broker that is away must not hold a stop for ever.
-Exit by SIGTERM (143 to a shell) is a clean stop; 3 a failed start; 70 a drain past its deadline.
+Exit by SIGTERM (143 to a shell) is a clean stop; 3 a failed start; 70 a drain past its deadline; 78 settings
+or files that it must not start with.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
+from shared.kernel.errors import ConfigurationError
 from shared.kernel.ids import UlidFactory
 from shared.runtime.context import RequestContext
 from shared.runtime.health import Health
@@ -31,6 +33,7 @@ REQUESTS_S = 3
 LIFESPAN_EXIT_S = 6
 HARD_EXIT = 70
 FAILED_START = 3
+MISCONFIGURED = 78
 
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
@@ -124,7 +127,11 @@ class DrainingServer(uvicorn.Server):
 def serve(app_factory: Callable[[S], FastAPI], settings: S) -> None:
     """Run a service until a signal ends it."""
     configure_logging(service=settings.service, level=settings.log_level)
-    app = app_factory(settings)
+    try:
+        app = app_factory(settings)
+    except ConfigurationError as error:
+        _log.exception("refusing to start", code=error.code, detail=error.detail)
+        raise SystemExit(MISCONFIGURED) from error
     config = uvicorn.Config(
         app,
         host=settings.http_host,

@@ -1,12 +1,13 @@
 """The write path's front door: append a record, and for a command wait a moment for its outcome."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from fastapi import Response
 
 from shared.contracts.base import Model, json_bytes
-from shared.contracts.envelope import Context, message
+from shared.contracts.envelope import Context, header, message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.topics import Topic
 from shared.flow.decide import OUTCOMES, body_digest
@@ -20,6 +21,15 @@ WAIT_S = 2.0
 APPEND_S = 5.0
 _FIRST_LOOK_S = 0.01
 _LAST_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One of many facts to append: its id, its key and its body."""
+
+    id: str
+    key: str
+    body: Model
 
 
 class Appender:
@@ -40,11 +50,24 @@ class Appender:
 
     async def fact(self, topic: Topic, type_: str, key: str, body: Model, *, id_: str, actor: str) -> None:
         """Append one fact; it will count once it is merged. Raises a 503 problem if that cannot be said."""
-        context = Context(id=id_, source=self._source, at=self._clock.now(), actor=actor)
+        await self.facts(topic, type_, [Fact(id_, key, body)], actor=actor)
+
+    async def facts(self, topic: Topic, type_: str, facts: Iterable[Fact], *, actor: str) -> None:
+        """Append many facts of one type; all of them arrived, or a 503 problem names the first.
+
+        After that problem some may have arrived: whoever asks again must give them the same ids.
+        """
+        now = self._clock.now()
+        messages = [
+            message(topic, type_, fact.key, fact.body, Context(fact.id, self._source, now, actor=actor))
+            for fact in facts
+        ]
+        if not messages:
+            return
         try:
-            await self._producer().append([message(topic, type_, key, body, context)], APPEND_S)
+            await self._producer().append(messages, APPEND_S)
         except Transient as error:
-            raise Problem("append-unknown", id=id_) from error
+            raise Problem("append-unknown", id=header(messages[0].headers, "ce_id")) from error
 
     async def command(
         self, topic: Topic, type_: str, key: str, body: Model, *, id_: str, actor: str

@@ -1,21 +1,34 @@
 """Is this service's place in the log credible? If not, starting would lose or repeat records silently."""
 
-from shared.flow.batch import POSITIONS, position_id
+from collections.abc import Mapping
+
+from shared.flow.batch import POSITIONS, Position
 from shared.kernel.errors import ConfigurationError
 from shared.messaging.places import Places
 from shared.mongo.client import Database
 
+MOST_PARTITIONS = 100_000
 
-async def refuse_implausible(group: str, places: Places, database: Database) -> None:
+Positions = Mapping[int, Position]
+"""By partition number."""
+
+
+async def read_positions(group: str, database: Database) -> Positions:
+    """Return how far a group has applied each of its partitions."""
+    # From the first id that begins with the group and a stroke to the last: "0" is what follows "/".
+    where = {"_id": {"$gte": f"{group}/", "$lt": f"{group}0"}}
+    bodies = await database.find(POSITIONS.name, where, limit=MOST_PARTITIONS)
+    return {int(body["_id"].rpartition("/")[2]): POSITIONS.decode(body) for body in bodies}
+
+
+def refuse_implausible(group: str, before: Positions, places: Places, after: Positions) -> None:
     """Raise `ConfigurationError` unless earliest ≤ committed ≤ next ≤ end, on the log of the stored id.
 
+    Another replica may be applying records meanwhile, and each of the four only grows: so what was stored
+    `before` the broker was asked is held against the end, and what was stored `after` it against the rest.
     Offsets are only ever reset backwards: a committed offset behind `next` only repeats, one before it skips.
     """
-    for partition in sorted({place.partition for place in places.ranges}):
-        stored = await database.one(POSITIONS.name, position_id(group, partition))
-        if stored is None:
-            continue
-        position = POSITIONS.decode(stored)
+    for partition, position in after.items():
         if position.log_id and position.log_id != places.log_id:
             raise ConfigurationError(
                 "another-log", f"{group}/{partition} was applied from log {position.log_id}"
@@ -23,10 +36,12 @@ async def refuse_implausible(group: str, places: Places, database: Database) -> 
         for place, (earliest, end) in places.ranges.items():
             if place.partition != partition or place.topic not in position.next:
                 continue
-            next_ = position.next[place.topic]
+            next_, was = position.next[place.topic], 0
+            if partition in before:
+                was = before[partition].next.get(place.topic, 0)
             committed = places.committed.get(place)
             where = f"{group} {place.topic}/{partition}: earliest {earliest}, next {next_}, end {end}"
-            if next_ > end:
+            if was > end:
                 raise ConfigurationError("log-shorter-than-state", where)
             if committed is not None and committed > next_:
                 raise ConfigurationError("offset-beyond-state", f"{where}, committed {committed}")

@@ -33,12 +33,11 @@ from shared.mongo.storage import MongoStorage
 from shared.runtime.health import Health
 from shared.runtime.metrics import Metrics
 from shared.runtime.problems import Problem
-from shared.runtime.server import FAILED_START, new_app
+from shared.runtime.server import FAILED_START, MISCONFIGURED, new_app
 from shared.runtime.settings import ServiceSettings
 from shared.service.observing import Observing
-from shared.service.positions import refuse_implausible
+from shared.service.positions import Positions, read_positions, refuse_implausible
 
-MISCONFIGURED: Final = 78
 RETRY_S: Final = 0.5
 WATCH_S: Final = 1.0
 STOP_BROKER_S: Final = 3.0
@@ -116,12 +115,16 @@ def build(
     groups: Sequence[Group],
     routes: APIRouter,
     loops: Mapping[str, Loop],
+    at_once: Mapping[str, Loop] | None = None,
 ) -> FastAPI:
-    """Return the app of one service process, for `shared.runtime.server.serve`."""
+    """Return the app of one service process, for `shared.runtime.server.serve`.
+
+    `loops` run once the servers are there; `at_once` names those that wait for none of them by themselves.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        running = Running(process, groups, loops)
+        running = Running(process, groups, loops, at_once or {})
         start = asyncio.create_task(_started(running, indexes))
         try:
             yield
@@ -154,10 +157,17 @@ async def _started(running: "Running", indexes: Mapping[str, Sequence[Sequence[s
 class Running:
     """The consuming half of a process: flows, subscribers and loops."""
 
-    def __init__(self, process: Process, groups: Sequence[Group], loops: Mapping[str, Loop]) -> None:
+    def __init__(
+        self,
+        process: Process,
+        groups: Sequence[Group],
+        loops: Mapping[str, Loop],
+        at_once: Mapping[str, Loop],
+    ) -> None:
         self._process = process
         self._groups = groups
         self._loops = loops
+        self._at_once = at_once
         self._pulse = Pulse(consumer.SESSION_S)
         self._broker = consumer.build_broker(
             process.settings.kafka,
@@ -170,10 +180,15 @@ class Running:
     async def start(self, indexes: Mapping[str, Sequence[Sequence[str]]]) -> None:
         """Connect, check, subscribe and start the loops."""
         process = self._process
+        for name, loop in self._at_once.items():
+            self._keep(name, loop)
         await process.connect(indexes)
+        before = await _until(self._positions)
         places = await _until(self._places)
+        after = await _until(self._positions)
         for group in self._groups:
-            await refuse_implausible(group.name, places[group.name], process.database())
+            name = group.name
+            refuse_implausible(name, before[name], places[name], after[name])
             self._assignments.append(self._subscribe(group, places[group.name]))
         consumer.refuse_unsafe(self._broker)
         self._keep("pulse", self._pulse.run)
@@ -192,6 +207,10 @@ class Running:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_BROKER_S):
                 await self._broker.stop()
+
+    async def _positions(self) -> dict[str, Positions]:
+        database = self._process.database()
+        return {group.name: await read_positions(group.name, database) for group in self._groups}
 
     async def _places(self) -> dict[str, Places]:
         settings = self._process.settings

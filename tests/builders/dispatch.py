@@ -15,7 +15,9 @@ from typing import Any
 from services.dispatch.domain.frozen import Frozen, build, freeze
 from services.dispatch.domain.merging import merge_relay
 from services.dispatch.domain.sheet import Sheet
-from shared.contracts.dispatch import Answer, Deadlines, LinePost, Order, Relay, Scope, Tally
+from shared.contracts.alerts import Alert
+from shared.contracts.base import Scope
+from shared.contracts.dispatch import Answer, Deadlines, LinePost, Order, Relay, Tally
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
 
 STREET = "610802006"
@@ -184,3 +186,19 @@ def tally(desk: str = DESK, **other: Any) -> Tally:
         "due": NOON + HOUR,
     }
     return Tally(**{**fields, **other})
+
+
+def alert(**other: Any) -> Alert:
+    """Return a fever at a household on the first floor, as screening says it."""
+    fields: dict[str, Any] = {
+        "alert": DIRECTIVE,
+        "rule": "fever",
+        "version": "2026-01-01",
+        "desk": DESK,
+        "unit": f"{GRID}.b1.f1.d101",
+        "household": "household-0001",
+        "charge": FLOOR1,
+        "text": "体温 38.2，请上门核实。",
+        "at": NOON,
+    }
+    return Alert(**{**fields, **other})

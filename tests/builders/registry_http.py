@@ -19,12 +19,11 @@ from shared.runtime.problems import install_problem_handlers
 from shared.runtime.tokens import KeyPair, Verifier, generate_key_pair, mint
 from shared.service.appending import Appender
 from tests.builders.registry import NOON, SOURCE, ZONE, RegistryInMemory
+from tests.fakes.database import ReadMemory
 
 if TYPE_CHECKING:
     from shared.messaging.producer import Producer
     from shared.mongo.client import Database
-
-Document = dict[str, Any]
 
 
 class Noon:
@@ -32,49 +31,6 @@ class Noon:
 
     def now(self) -> Any:
         return NOON
-
-
-@dataclass
-class ReadMemory:
-    """`shared.mongo.client.Database` as far as registry's queries go; it has no projection."""
-
-    registry: RegistryInMemory
-
-    async def one(self, collection: str, id_: str) -> Document | None:
-        return self.registry.memory.body(collection, id_)
-
-    async def find(
-        self, collection: str, where: Mapping[str, Any], *, limit: int, order: str = "_id", **_: Any
-    ) -> list[Document]:
-        bodies = [body for (name, _), body in self.registry.memory.all().items() if name == collection]
-        found = [body for body in bodies if matches(body, where) and body.get(order) is not None]
-        return sorted(found, key=lambda body: body[order])[:limit]
-
-
-def matches(body: Document, where: Mapping[str, Any]) -> bool:
-    for name, wanted in where.items():
-        if name == "$or":
-            if not any(matches(body, each) for each in wanted):
-                return False
-        elif not any(fits(value, wanted) for value in values(body, name.split("."))):
-            return False
-    return True
-
-
-def values(body: Any, names: Sequence[str]) -> list[Any]:
-    if isinstance(body, list):
-        return [value for each in body for value in values(each, names)]
-    if not names:
-        return [body]
-    return values(body.get(names[0]), names[1:]) if isinstance(body, dict) else []
-
-
-def fits(value: Any, wanted: Any) -> bool:
-    tests = {"$in": lambda v, w: v in w, "$gt": lambda v, w: v > w, "$gte": lambda v, w: v >= w}
-    tests["$lte"] = lambda v, w: v <= w
-    if not isinstance(wanted, dict):
-        return bool(value == wanted)
-    return value is not None and all(tests[op](value, operand) for op, operand in wanted.items())
 
 
 @dataclass
@@ -89,7 +45,7 @@ class Http:
     def __post_init__(self) -> None:
         app = FastAPI()
         install_problem_handlers(app)
-        database = cast("Database", ReadMemory(self.registry))
+        database = cast("Database", ReadMemory(self.registry.memory))
         types = qualified_posts(self.schemes)
         producer, clock = cast("Producer", self), Noon()
         edge = Edge(

@@ -2,40 +2,64 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.dispatch.domain.deadlines import DatedDeadlines
+from services.checkpoint.domain.ground import SYSTEM as CHECKPOINT
+from services.checkpoint.settings import CheckpointSettings
+from services.checkpoint.subscribers import groups as checkpoint_groups
+from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.directive import SYSTEM, Limits
+from services.dispatch.handlers.alerts import Alerts
 from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
-from services.dispatch.store import ROSTERS
 from services.registry.handlers import RegistryCommands, RegistryDecider
 from services.registry.schemes import load_schemes
+from services.screening.settings import ScreeningSettings
+from services.screening.subscribers import groups as screening_groups
 from shared.contracts import dispatch
 from shared.contracts.base import Model
-from shared.contracts.dispatch import CloseDirective, Deadlines, DirectiveCommand, ExtendDirective
+from shared.contracts.checkpoint import CheckpointCommand
+from shared.contracts.dispatch import (
+    CloseDirective,
+    Deadlines,
+    DirectiveCommand,
+    ExtendDirective,
+    RaiseDirective,
+)
 from shared.contracts.envelope import Context, Message, message
-from shared.contracts.registry import ROSTERS_TOPIC, Changes, Recompile, Roster, SummariseChild
+from shared.contracts.registry import Changes, Recompile, SummariseChild
+from shared.contracts.screening import CloseRound, OpenRound, PutCriterion, ScreeningCommand
 from shared.contracts.topics import Topic
+from shared.domain.dated import Dated
 from shared.flow.batch import Flow
 from shared.flow.decide import Decide
-from shared.flow.documents import Write
 from shared.flow.handler import Handler
-from shared.flow.merge import KeepNewest
 from shared.kernel.codes import desk_of, desk_of_post
 from shared.kernel.ids import derived_id
 from shared.messaging.reading import read
+from shared.runtime.settings import ServiceSettings
+from shared.service import rosters
+from shared.service.process import Group
 from tests.contract.examples import VALID, Example
 from tests.fakes.log import NOON_MS, PARTITIONS, Watch, arriving
 from tests.fakes.storage import MemoryStorage
 
 SOURCE = "/city/6108/test"
+HOLDERS = {
+    "610802006/city-vertical:duty-desk": "p-duty",
+    "610802006003/cw5:area-chief": "p-area",
+    "610802006003001/cw5:grid-chief": "p-grid",
+}
+"""Who holds the posts that the example commands come from."""
 SCHEMES = Path(__file__).parents[2] / "schemes"
 
 
-DEADLINES = DatedDeadlines([(datetime(2020, 1, 1, tzinfo=UTC), Deadlines(done=7200, step=1800))])
+PATIENCE = DefaultDeadlines(done=7200, step=1800, alert=Deadlines(done=600, step=60))
+DEADLINES = Dated([(datetime(2020, 1, 1, tzinfo=UTC), PATIENCE)])
 
 
 def _directives() -> Handler:
@@ -44,12 +68,21 @@ def _directives() -> Handler:
     return Decide(decider, outcomes=dispatch.OUTCOMES_TOPIC, outcome_type=dispatch.OUTCOME, source=SOURCE)
 
 
-def _rosters() -> Handler:
-    return KeepNewest(Roster, ROSTERS, id_of=lambda copy: copy.desk, version_of=lambda copy: copy.v)
-
-
 def _registry() -> Handler:
     return RegistryCommands(RegistryDecider(load_schemes(SCHEMES), ZoneInfo("Asia/Shanghai")))
+
+
+def _of_service(
+    groups: Callable[[Any], list[Group]], settings: Callable[[], ServiceSettings]
+) -> dict[str, Callable[[], Handler]]:
+    """Return the handlers that a service runs itself, each made anew whenever it is asked for."""
+    names = [group.name for group in groups(settings())]
+
+    def handler(name: str) -> Handler:
+        (found,) = [group.handler for group in groups(settings()) if group.name == name]
+        return found
+
+    return {name: partial(handler, name) for name in names}
 
 
 HANDLERS: Mapping[str, Callable[[], Handler]] = {
@@ -57,7 +90,10 @@ HANDLERS: Mapping[str, Callable[[], Handler]] = {
     "dispatch.commands": _directives,
     "dispatch.sheets": lambda: Sheets(source=SOURCE, deadlines=DEADLINES),
     "dispatch.progress": lambda: ProgressRoll(source=SOURCE),
-    "dispatch.rosters": _rosters,
+    "dispatch.alerts": lambda: Alerts(source=SOURCE),
+    "dispatch.rosters": rosters.copies,
+    **_of_service(screening_groups, ScreeningSettings),
+    **_of_service(checkpoint_groups, CheckpointSettings),
 }
 
 
@@ -89,15 +125,6 @@ class Consumer:
         return {key: {k: v for k, v in body.items() if k != "v"} for key, body in stored.items()}
 
 
-def with_rosters() -> MemoryStorage:
-    """Return dispatch's storage as it is once the example rosters were read."""
-    storage = MemoryStorage()
-    for scenario in ("a-community-with-a-vacancy", "a-street-with-two-communities"):
-        roster = Roster.model_validate_json(example(ROSTERS_TOPIC.name, scenario).value)
-        storage.put(Write(ROSTERS.name, roster.desk, 0, ROSTERS.encode(roster)))
-    return storage
-
-
 def example(topic: str, scenario: str) -> Example:
     """Return one valid example by topic and scenario."""
     (found,) = [each for each in VALID if (each.topic.name, each.path.stem) == (topic, scenario)]
@@ -126,5 +153,9 @@ def _actor(body: Model) -> str:
     internal = isinstance(body, Changes) and isinstance(body.rows[0], SummariseChild | Recompile)
     if internal:
         return "registry"
-    command = body.command if isinstance(body, DirectiveCommand) else None
-    return SYSTEM if isinstance(command, CloseDirective | ExtendDirective) else "p-duty"
+    if isinstance(body, CheckpointCommand):
+        return HOLDERS.get(getattr(body.command, "issuer", None) or "", CHECKPOINT)
+    command = body.command if isinstance(body, DirectiveCommand | ScreeningCommand) else None
+    if isinstance(command, OpenRound | CloseRound | PutCriterion):
+        return HOLDERS.get(command.issuer, "p-stranger")
+    return SYSTEM if isinstance(command, CloseDirective | ExtendDirective | RaiseDirective) else "p-duty"

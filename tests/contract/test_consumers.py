@@ -1,7 +1,5 @@
 """Every consumer group takes every published example of its topics, as often as it comes."""
 
-import json
-
 import pytest
 
 from shared.contracts.catalog import TOPICS, dead_letter_topics
@@ -9,16 +7,14 @@ from shared.contracts.envelope import Message, header
 from shared.contracts.topics import Topic
 from shared.flow.records import Record
 from shared.messaging.reading import read
-from tests.contract.consumers import HANDLERS, Consumer, example, on_the_wire, with_rosters
+from tests.contract.consumers import HANDLERS, Consumer, on_the_wire
+from tests.contract.copies import storage_for
 from tests.contract.examples import INVALID, VALID, Example
 from tests.fakes.log import arriving
-from tests.fakes.storage import MemoryStorage
 
 READ = [(group, each) for each in VALID for group in each.topic.groups]
 UNREAD = [(group, each) for each in INVALID for group in each.topic.groups]
 GROUPS = [(topic, group) for topic in TOPICS for group in topic.groups]
-
-OWN_ROSTERS = {"registry.commands", "dispatch.rosters"}
 
 
 def _id(value: object) -> str:
@@ -38,7 +34,7 @@ def test_a_group_is_fed_every_type_of_its_topics(topic: Topic, group: str) -> No
 
 @pytest.mark.parametrize(("group", "given"), READ, ids=_id)
 async def test_a_group_takes_an_example_and_takes_it_again(group: str, given: Example) -> None:
-    consumer = Consumer(group, MemoryStorage() if group in OWN_ROSTERS else with_rosters())
+    consumer = Consumer(group, storage_for(group))
     record = on_the_wire(given)
     assert isinstance(read(arriving(record, offset=0)), Record)
 
@@ -74,33 +70,3 @@ async def test_a_group_sets_an_invalid_example_aside_and_goes_on(group: str, giv
     assert header(letter.headers, "dlq_code") == "invalid-body"
     await consumer.take(good)
     assert consumer.watch.letters.total() == 1
-
-
-@pytest.mark.parametrize(
-    ("scenario", "before", "code"),
-    [
-        ("issue-to-a-community", [], None),
-        ("issue-barest", [], None),
-        ("issue-straight-through-to-floor-heads", [], None),
-        ("issue-ugly-text", [], None),
-        ("issue-longest-text-and-ids", [], "unknown-scope"),
-        ("issue-by-somebody-unknown", [], "unknown-issuer"),
-        ("cancel", ["issue-to-a-community"], None),
-        ("cancel", [], "unknown-directive"),
-        ("a-newer-writer", ["issue-to-a-community"], None),
-        ("close", ["issue-to-a-community"], None),
-        ("close", ["issue-to-a-community", "extend-by-a-new-child"], "changed-since"),
-        ("close", ["issue-to-a-community", "cancel"], "another-version"),
-        ("extend-by-a-new-child", ["issue-to-a-community"], None),
-        ("extend-by-a-new-child", ["issue-to-a-community", "close"], "already-closed"),
-    ],
-)
-async def test_an_example_command_is_decided_as_its_scenario_says(
-    scenario: str, before: list[str], code: str | None
-) -> None:
-    consumer = Consumer("dispatch.commands", with_rosters())
-    for each in (*before, scenario):
-        await consumer.take(on_the_wire(example("dispatch.commands.v1", each)))
-    outcome = consumer.watch.of("gridloop.dispatch.outcome.v1")[-1]
-    (result,) = json.loads(outcome.value or b"")["results"]
-    assert (result["accepted"], result.get("code")) == (code is None, code)

@@ -69,6 +69,15 @@ class MemorySession:
         found = ((id_, self._storage.body(collection, id_)) for id_ in ids)
         return {id_: body for id_, body in found if body is not None}
 
+    async def find(self, collection: str, field: str, value: str) -> dict[str, Body]:
+        """Return the documents whose top-level field has this value, by id."""
+        stored = self._storage.all()
+        return {
+            id_: body
+            for (name, id_), body in stored.items()
+            if name == collection and body.get(field) == value
+        }
+
     async def claim(self, writes: Sequence[Write]) -> None:
         """Write as `commit` does: that each write stands by itself shows on a server only."""
         await self.commit(writes)

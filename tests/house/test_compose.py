@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.stack.paths import ROOT
-from cli.stack.services import SERVICE_NAMES, server_environment, token_environment
+from cli.stack.paths import ROOT, RunDir
+from cli.stack.services import SERVICE_NAMES, own_environment, server_environment, token_environment
+from services.checkpoint.settings import CheckpointSettings
 from services.registry.settings import RegistrySettings
+from shared.runtime.settings import ServiceSettings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy" / "images" / "Dockerfile").read_text(encoding="utf-8")
-SCALED = ("registry", "dispatch")
-ONE_SHOT = {"keys", "topics"}
+SCALED = ("registry", "screening", "dispatch")
+ONE_SHOT = {"keys", "pass-keys", "topics"}
 
 
 def test_compose_runs_the_services_the_local_stack_knows() -> None:
@@ -61,21 +63,50 @@ def test_containers_and_local_stack_speak_of_the_same_settings(tmp_path: Path) -
     servers = server_environment(kafka="", mongo="")
     local = {*servers, *token_environment(tmp_path), "GRIDLOOP_HTTP_HOST", "GRIDLOOP_HTTP_PORT"}
     for name in SERVICE_NAMES:
-        assert set(CONTAINERS[name]["environment"]) == local
+        own = own_environment(RunDir(tmp_path), name)
+        assert set(CONTAINERS[name]["environment"]) == local | own.keys()
     assert CONTAINERS["dispatch"]["environment"]["GRIDLOOP_HTTP_HOST"] == "0.0.0.0"
 
 
-def test_settings_know_every_name_the_containers_are_given() -> None:
-    known = {f"GRIDLOOP_{field.upper()}" for field in RegistrySettings.model_fields}
-    assert set(CONTAINERS["registry"]["environment"]) <= known
+@pytest.mark.parametrize(
+    ("name", "settings"), [("registry", RegistrySettings), ("checkpoint", CheckpointSettings)]
+)
+def test_settings_know_every_name_the_containers_are_given(
+    name: str, settings: type[ServiceSettings]
+) -> None:
+    known = {str(field.validation_alias or f"GRIDLOOP_{name.upper()}")
+             for name, field in settings.model_fields.items()}  # fmt: skip
+    assert set(CONTAINERS[name]["environment"]) - known <= {"GRIDLOOP_OPERATORS"}
 
 
 def test_services_verify_with_the_key_that_one_container_makes() -> None:
     assert CONTAINERS["keys"]["command"] == ["python", "-m", "cli", "token", "--keys", "/keys"]
     for name in SERVICE_NAMES:
-        assert CONTAINERS[name]["volumes"] == ["keys:/keys:ro"]
+        assert "keys:/keys:ro" in CONTAINERS[name]["volumes"]
         assert CONTAINERS[name]["depends_on"]["keys"] == {"condition": "service_completed_successfully"}
         assert CONTAINERS[name]["environment"]["GRIDLOOP_TOKEN_KEY"] == "/keys/token.public.jwk"
+
+
+def test_checkpoint_alone_is_given_the_keys_of_passes_and_a_spool_that_stays() -> None:
+    making, checkpoint = CONTAINERS["pass-keys"], CONTAINERS["checkpoint"]
+    file = checkpoint["environment"]["GRIDLOOP_PASS_KEYS"]
+    assert making["command"] == ["python", "-m", "cli", "pass-keys", "--file", file]
+    assert checkpoint["depends_on"]["pass-keys"] == {"condition": "service_completed_successfully"}
+    assert {"pass-keys:/pass-keys:ro", "spool:/spool"} <= set(checkpoint["volumes"])
+    assert checkpoint["environment"]["GRIDLOOP_SPOOL"].startswith("/spool/")
+    assert {"pass-keys", "spool"} < set(COMPOSE["volumes"])
+    for name in CONTAINERS.keys() - {"pass-keys", "checkpoint"}:
+        mounted = {volume.split(":")[0] for volume in CONTAINERS[name].get("volumes", ())}
+        assert not mounted & {"pass-keys", "spool"}
+    # A volume takes its owner from the folder in the image: the service's user must be able to write there.
+    assert re.search(r"install -d -m 0700 -o 10001 /pass-keys /spool", DOCKERFILE)
+
+
+def test_a_spool_is_never_shared_by_two() -> None:
+    """One file a process: checkpoint is not scaled in containers, and has one a replica on this machine."""
+    assert "checkpoint" not in SCALED
+    run = RunDir(Path("run"))
+    assert run.spool("checkpoint") != run.spool("checkpoint-2")
 
 
 def test_servers_keep_their_data_and_need_no_auto_creation() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.contracts.base import Scope
 from shared.contracts.dispatch import (
     CancelDirective,
     CloseDirective,
@@ -17,9 +18,9 @@ from shared.contracts.dispatch import (
     IssueDirective,
     LinePost,
     Order,
-    Scope,
 )
-from shared.contracts.registry import Roster, Seat
+from shared.contracts.registry import Roster
+from shared.domain.authority import Refusal, beyond_authority, seat_of
 from shared.kernel.codes import desk_of, desk_of_post
 
 SYSTEM = "dispatch"
@@ -36,10 +37,13 @@ class Limits:
 
 @dataclass(slots=True)
 class Directive:
-    """The stored directive: its newest version and the issuer as it was when it was given."""
+    """The stored directive: its newest version, and who may decide for others, the issuer first.
+
+    Of an order that is the issuer, as it was when it was given; an alert has its whole chain here.
+    """
 
     order: Order
-    line: LinePost
+    line: tuple[LinePost, ...]
     reason: str | None = None
     closed_at: datetime | None = None
 
@@ -49,14 +53,6 @@ class Issuer:
     """The directives of one post whose loop is not closed."""
 
     open: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a command is refused: a stable code, and a sentence."""
-
-    code: str
-    detail: str
 
 
 def issue(
@@ -97,26 +93,7 @@ def issue(
         dimensions=command.dimensions,
         issued_at=now,
     )
-    return Directive(order, LinePost(desk=here.desk, post=seat.post, holder=seat.holder))
-
-
-def beyond_authority(
-    issuer: str, scope: str, *, actor: str, here: Roster | None, there: Roster | None
-) -> Refusal | None:
-    """Return why this person may not give an order there; None if they may.
-
-    `here` and `there` are the rosters of the issuer's and the scope's desks.
-    """
-    seat = seat_of(here, issuer)
-    if here is None or seat is None:
-        return Refusal("unknown-issuer", issuer)
-    if seat.holder != actor:
-        return Refusal("not-the-holder", issuer)
-    if there is None or not _knows(there, scope):
-        return Refusal("unknown-scope", scope)
-    if not _covers(here, seat, there, scope):
-        return Refusal("outside-scope", scope)
-    return None
+    return Directive(order, (LinePost(desk=here.desk, post=seat.post, holder=seat.holder),))
 
 
 def cancel(
@@ -142,7 +119,8 @@ def cancel(
             "issued_at": now,
         }
     )
-    line = LinePost(desk=known.line.desk, post=seat.post, holder=seat.holder)
+    issuer, *below = known.line
+    line = (issuer.model_copy(update={"holder": seat.holder}), *below)
     return Directive(order, line, reason=command.reason)
 
 
@@ -187,32 +165,8 @@ def _of_the_loop(version: int, actor: str, known: Directive | None) -> Refusal |
     return None
 
 
-def seat_of(roster: Roster | None, post: str) -> Seat | None:
-    """Return a post's seat in a roster."""
-    return None if roster is None else next((seat for seat in roster.seats if seat.post == post), None)
-
-
 def audience_size(there: Roster, scope: str) -> int:
     """Return an upper bound of the posts addressed, whatever their type."""
     if scope == there.desk:
         return there.posts
     return sum(1 for seat in there.seats if scope in seat.within)
-
-
-def _knows(there: Roster, scope: str) -> bool:
-    return scope == there.desk or any(scope in seat.within for seat in there.seats)
-
-
-def _covers(here: Roster, seat: Seat, there: Roster, scope: str) -> bool:
-    """Return whether the scope lies inside the issuer's own: by path, never by prefix of a code."""
-    if here.desk == there.desk:
-        own = seat.unit
-        return own in (here.desk, scope) or _is_within(there, own, scope)
-    return seat.unit == here.desk and here.desk in there.path
-
-
-def _is_within(there: Roster, own: str, scope: str) -> bool:
-    for seat in there.seats:
-        if scope in seat.within and own in seat.within:
-            return seat.within.index(own) < seat.within.index(scope)
-    return False

@@ -4,6 +4,7 @@ Vacant superiors, and those whose post the same person holds, are skipped at onc
 """
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.sheet import Flag, Sheet, open_positions, unfilled_entry
@@ -32,7 +33,10 @@ def _here(position: int, frozen: Frozen | None) -> Iterator[LinePost]:
 
 def _elsewhere(sheet: Sheet, position: int, frozen: Frozen | None) -> list[LinePost]:
     """Return the line above this desk, nearest first, from the named superior upward if it is on it."""
-    line = [post for post in reversed(sheet.line) if frozen is None or post.post not in frozen.index]
+    own = frozen.seats[position].post if frozen else None
+    # An addressee that is on the line itself, as in an alert's chain, has only those before it above.
+    above = reversed(list(takewhile(lambda post: post.post != own, sheet.line)))
+    line = [post for post in above if frozen is None or post.post not in frozen.index]
     named = frozen.leaves_by(position) if frozen else None
     places = [at for at, post in enumerate(line) if named is not None and post.post == named.post]
     return line[places[0] :] if places else line

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from services.dispatch.domain.states import State, done_state
 from shared.contracts.dispatch import Dimension, Order, SheetFrozen
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
+from shared.domain.authority import top_of
 
 NOBODY: Final = -1
 K = TypeVar("K", int, str)
@@ -130,6 +131,8 @@ def inside(order: Order, roster: Roster) -> bool:
 
 
 def _addressed(order: Order, roster: Roster) -> Iterable[Seat]:
+    if order.kind == "alert":
+        return _named(order, roster)
     if not inside(order, roster):
         commanders = {child.commander for child in _owed(order, roster)}
         return [seat for seat in roster.seats if seat.post in commanders and seat.post != order.issuer]
@@ -137,11 +140,20 @@ def _addressed(order: Order, roster: Roster) -> Iterable[Seat]:
     return [
         seat
         for seat in roster.seats
-        if seat.post not in spared and _within(order, roster, seat) and _of_type(order, seat)
+        if seat.post not in spared and _within(order, roster, seat) and _meant(order, seat)
     ]
 
 
+def _named(order: Order, roster: Roster) -> Iterable[Seat]:
+    """Return exactly the posts an alert names, even its issuer; where none is left, who commands the desk."""
+    named = [seat for seat in roster.seats if seat.post in order.audience.posts]
+    top = top_of(roster)
+    return named or ([top] if top is not None else [])
+
+
 def _owed(order: Order, roster: Roster) -> Iterable[ChildDesk]:
+    if order.kind == "alert":
+        return []
     if not inside(order, roster):
         toward = {*order.scope.path, order.scope.desk}
         return [child for child in roster.children if child.desk in toward]
@@ -154,8 +166,9 @@ def _within(order: Order, roster: Roster, seat: Seat) -> bool:
     return order.scope.desk != roster.desk or order.scope.unit in (roster.desk, *seat.within)
 
 
-def _of_type(order: Order, seat: Seat) -> bool:
-    return not order.audience.types or seat.post.split("/")[1] in order.audience.types
+def _meant(order: Order, seat: Seat) -> bool:
+    types, posts = order.audience.types, order.audience.posts
+    return (not types or seat.post.split("/")[1] in types) and (not posts or seat.post in posts)
 
 
 def _issuer_and_above(order: Order, roster: Roster) -> set[str]:

@@ -149,13 +149,20 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
 
 
 def _entitled(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None) -> bool:
-    """Only a superior on this sheet, or a post on the line from the issuer, decides for another."""
-    if answer.by is None or answer.by == answer.addressee:
+    """Only a superior on this sheet, or a post on the line from the issuer, decides for another.
+
+    The issuer decides last: also for itself, where an alert's chain is nobody else.
+    """
+    if answer.by is None or (answer.by == answer.addressee and not _issues(sheet, answer.by)):
         return False
     here = () if frozen is None else frozen.climb(position)
     return any(frozen.seats[above].post == answer.by for above in here if frozen) or any(
         post.post == answer.by for post in sheet.line
     )
+
+
+def _issues(sheet: Sheet, post: str) -> bool:
+    return sheet.order is not None and sheet.order.issuer == post
 
 
 def _pass_on(sheet: Sheet, position: int, frozen: Frozen, now: int) -> None:

@@ -1,12 +1,13 @@
-"""Group `dispatch.commands`: a directive is issued, cancelled, extended or closed, or the command refused."""
+"""Group `dispatch.commands`: a directive is issued, raised, cancelled, extended or closed, or refused."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from services.dispatch.domain import directive as rules
-from services.dispatch.domain.deadlines import DatedDeadlines
-from services.dispatch.domain.directive import Directive, Issuer, Limits, Refusal
-from services.dispatch.store import DIRECTIVES, ISSUERS, ROSTERS
+from services.dispatch.domain.alert import raise_alert
+from services.dispatch.domain.deadlines import DefaultDeadlines
+from services.dispatch.domain.directive import Directive, Issuer, Limits
+from services.dispatch.store import DIRECTIVES, ISSUERS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
 from shared.contracts.dispatch import (
@@ -18,24 +19,31 @@ from shared.contracts.dispatch import (
     IssueDirective,
     LinePost,
     Order,
+    RaiseDirective,
     Relay,
 )
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.outcomes import Event, Outcome
 from shared.contracts.registry import Roster
+from shared.domain.authority import Refusal
+from shared.domain.dated import Dated
 from shared.flow.decide import Accepted, Rejected
 from shared.flow.documents import Documents
 from shared.flow.records import Record
 from shared.kernel.codes import desk_of, desk_of_post
 from shared.kernel.ids import derived_id
+from shared.service.rosters import ROSTERS
 
 CHANGED = "directive-changed"
 
 
-class Directives:
-    """The `Decider` of directives. `deadlines_on` reads the dated configuration (M-06)."""
+Command = IssueDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective
 
-    def __init__(self, *, source: str, limits: Limits, deadlines: DatedDeadlines) -> None:
+
+class Directives:
+    """The `Decider` of directives."""
+
+    def __init__(self, *, source: str, limits: Limits, deadlines: Dated[DefaultDeadlines]) -> None:
         self._source = source
         self._limits = limits
         self._deadlines = deadlines
@@ -44,8 +52,11 @@ class Directives:
         """Load directives, their issuers' open ones, and the roster copies a decision may rest on."""
         commands = [_command(record) for record in records]
         await docs.load(DIRECTIVES, {command.directive for command in commands})
-        await docs.load(ISSUERS, {command.issuer for command in commands})
-        desks = {desk_of_post(command.issuer) for command in commands}
+        # An alert's issuer is known only when its chain is, and it counts against nobody's open directives.
+        await docs.load(
+            ISSUERS, {command.issuer for command in commands if not isinstance(command, RaiseDirective)}
+        )
+        desks = {record.body.desk for record in records if isinstance(record.body, DirectiveCommand)}
         desks |= {desk_of(command.scope) for command in commands if isinstance(command, IssueDirective)}
         await docs.load(ROSTERS, desks)
 
@@ -73,7 +84,7 @@ class Directives:
                     known=docs.get(DIRECTIVES, row.directive),
                     issuer=docs.get(ISSUERS, row.issuer) or Issuer(),
                     rosters=rosters,
-                    deadlines=self._deadlines.on(record.at),
+                    deadlines=self._deadlines.on(record.at).order,
                     limits=self._limits,
                 )
                 return decided, {f"roster/{desk}": roster.v for desk, roster in rosters.items()}
@@ -87,8 +98,24 @@ class Directives:
                 return rules.close(row, actor=record.actor, now=record.at, known=known), {}
             case ExtendDirective():
                 return rules.extend(row, actor=record.actor, known=docs.get(DIRECTIVES, row.directive)), {}
+            case RaiseDirective():
+                return self._raise(docs, row, record)
             case _:
                 raise TypeError(type(row).__name__)
+
+    def _raise(
+        self, docs: Documents, row: RaiseDirective, record: Record
+    ) -> tuple[Directive | Refusal, Mapping[str, int]]:
+        here = docs.get(ROSTERS, row.alert.desk)
+        decided = raise_alert(
+            row,
+            actor=record.actor,
+            now=record.at,
+            known=docs.get(DIRECTIVES, row.directive),
+            here=here,
+            deadlines=self._deadlines.on(record.at).alert,
+        )
+        return decided, {f"roster/{here.desk}": here.v} if here else {}
 
     def apply(self, docs: Documents, event: Event, record: Record) -> None:
         """Make a changed directive true, and keep its issuer's list of open ones."""
@@ -96,6 +123,8 @@ class Directives:
         directive = _directive(event)
         order = directive.order
         docs.put(DIRECTIVES, order.directive, directive)
+        if order.kind == "alert":
+            return
         issuer = docs.get(ISSUERS, order.issuer) or Issuer()
         if order.status == "open":
             issuer.open.add(order.directive)
@@ -121,23 +150,17 @@ class Directives:
                 contract.DIRECTIVES_TOPIC, contract.DIRECTIVE, id_, fact,
                 self._context(record, "directive", id_, fact.v),
             )  # fmt: skip
-            relay = Relay(order=order, to=order.desk, line=(directive.line,))
+            relay = Relay(order=order, to=order.desk, line=directive.line)
             yield message(
                 contract.DESKS_TOPIC, contract.RELAY, order.desk, relay,
                 self._context(record, "relay", id_, *map(int, order.rank)),
             )  # fmt: skip
 
     def _context(self, cause: Record, *name: str | int) -> Context:
-        return Context(
-            id=derived_id(*name),
-            source=self._source,
-            at=cause.at,
-            actor=cause.actor,
-            traceparent=cause.traceparent,
-        )
+        return cause.causing(derived_id(*name), source=self._source, actor=cause.actor)
 
 
-def _command(record: Record) -> IssueDirective | CancelDirective | CloseDirective | ExtendDirective:
+def _command(record: Record) -> Command:
     body = record.body
     if not isinstance(body, DirectiveCommand):
         raise TypeError(type(body).__name__)
@@ -151,7 +174,7 @@ def _rosters(docs: Documents, desks: set[str]) -> dict[str, Roster]:
 def _event(directive: Directive) -> Event:
     data = {
         "order": directive.order.model_dump(mode="json", exclude_none=True),
-        "line": directive.line.model_dump(mode="json", exclude_none=True),
+        "line": [post.model_dump(mode="json", exclude_none=True) for post in directive.line],
         "reason": directive.reason,
         "closed_at": directive.closed_at.isoformat() if directive.closed_at else None,
     }
@@ -163,7 +186,7 @@ def _directive(event: Event) -> Directive:
     closed_at = data["closed_at"]
     return Directive(
         Order.model_validate(data["order"]),
-        LinePost.model_validate(data["line"]),
+        tuple(LinePost.model_validate(post) for post in data["line"]),
         data["reason"],
         datetime.fromisoformat(closed_at) if closed_at else None,
     )

@@ -1,60 +1,45 @@
 """Group `dispatch.progress`: tallies become progress, progress goes up, and a finished loop asks to close."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from datetime import datetime
 
 from services.dispatch.domain import progress as rules
 from services.dispatch.domain.directive import SYSTEM
-from services.dispatch.domain.progress import Roll
-from services.dispatch.domain.sheet import sheet_id
 from services.dispatch.store import ROLLS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
-from shared.contracts.dispatch import CloseDirective, DirectiveCommand, Progress, Tally, Tick
-from shared.contracts.envelope import Context, Message, message
+from shared.contracts.dispatch import CloseDirective, DirectiveCommand, Tally, Tick
+from shared.contracts.envelope import Message, message
 from shared.contracts.topics import Topic
-from shared.flow.documents import Documents
-from shared.flow.merge import Merge
-from shared.flow.records import Arrival, Record
-from shared.kernel.clock import utc_ms
+from shared.domain.roll import Roll
+from shared.flow.records import Record
 from shared.kernel.codes import desk_of_post
 from shared.kernel.ids import derived_id
+from shared.service.rollup import RollUp
 
 
-class ProgressRoll(Merge):
-    """Keeps the newest tally of each desk and publishes the sum, upward and to whoever watches."""
+class ProgressRoll(RollUp[Tally]):
+    """Publishes each touched desk's sum, upward and to whoever watches, and a close when all is done."""
 
     def __init__(self, *, source: str) -> None:
+        super().__init__(ROLLS, Tally)
         self._source = source
 
-    async def load(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
-        """Load the progress of every receiving desk."""
-        await docs.load(ROLLS, {_id(arrival.body) for arrival in arrivals if isinstance(arrival, Record)})
-
-    def rule(self, docs: Documents, record: Record) -> None:
-        """Merge one tally or tick."""
-        body = record.body
-        id_ = _id(body)
+    def place(self, body: Model) -> tuple[str, str, datetime | None]:
+        """Return the directive, the desk that receives its tally or tick, and a tick's due time."""
         match body:
             case Tally():
-                roll = docs.get(ROLLS, id_) or Roll(body.directive, body.to)
-                rules.merge_tally(roll, body)
+                return body.directive, body.to, None
             case Tick():
-                roll = docs.get(ROLLS, id_) or Roll(body.directive, body.desk)
-                rules.tick(roll, utc_ms(body.due))
+                return body.directive, body.desk, body.due
             case _:
-                return
-        docs.put(ROLLS, id_, roll)
+                raise TypeError(type(body).__name__)
 
-    def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
-        """Publish each touched desk's progress, its tally to the desk above, and a close when all is done."""
-        last = {_id(arrival.body): arrival for arrival in arrivals if isinstance(arrival, Record)}
-        for id_, record in last.items():
-            roll = docs.get(ROLLS, id_)
-            shown = rules.view(roll, docs.version(ROLLS, id_)) if roll else None
-            if roll is not None and shown is not None:
-                yield from self._of_roll(id_, roll, shown, record)
-
-    def _of_roll(self, id_: str, roll: Roll, shown: Progress, cause: Record) -> Iterator[Message]:
+    def told(self, id_: str, roll: Roll[Tally], v: int, cause: Record) -> Iterator[Message]:
+        """Yield progress, the tally to the desk above, and the close of a whole loop."""
+        shown = rules.view(roll, v)
+        if roll.own is None or shown is None:
+            return
         yield self._message(
             contract.PROGRESS_TOPIC, contract.PROGRESS, id_, shown, cause, "progress", id_, shown.v
         )
@@ -64,9 +49,9 @@ class ProgressRoll(Merge):
                 contract.TALLIES_TOPIC, contract.TALLY, f"{tally.to}/{tally.directive}", tally, cause,
                 "subtree", id_, shown.v,
             )  # fmt: skip
-        if roll.own is not None and rules.closable(shown):
+        if rules.closable(shown):
             close = CloseDirective(
-                directive=roll.directive,
+                directive=roll.subject,
                 issuer=roll.own.issuer,
                 version=shown.version,
                 changes=shown.changes,
@@ -80,21 +65,5 @@ class ProgressRoll(Merge):
     def _message(
         self, topic: Topic, type_: str, key: str, body: Model, cause: Record, *name: str | int
     ) -> Message:
-        context = Context(
-            id=derived_id(*name),
-            source=self._source,
-            at=cause.at,
-            actor=SYSTEM,
-            traceparent=cause.traceparent,
-        )
+        context = cause.causing(derived_id(*name), source=self._source, actor=SYSTEM)
         return message(topic, type_, key, body, context)
-
-
-def _id(body: Model) -> str:
-    match body:
-        case Tally():
-            return sheet_id(body.directive, body.to)
-        case Tick():
-            return sheet_id(body.directive, body.desk)
-        case _:
-            raise TypeError(type(body).__name__)

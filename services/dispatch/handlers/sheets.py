@@ -5,22 +5,25 @@ from datetime import datetime
 
 from services.dispatch.domain import fanout
 from services.dispatch.domain import merging as rules
-from services.dispatch.domain.deadlines import DatedDeadlines
+from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.escalation import climbing, escalations
 from services.dispatch.domain.frozen import Frozen, freeze
 from services.dispatch.domain.sheet import Sheet, frozen_id, sheet_id
 from services.dispatch.domain.tally import own_tally
-from services.dispatch.store import FROZEN, ROSTERS, SHEETS
+from services.dispatch.store import FROZEN, SHEETS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
-from shared.contracts.dispatch import Answer, Delivered, Delivery, Escalate, Fill, Relay, Tick
-from shared.contracts.envelope import Context, Message, message
+from shared.contracts.dispatch import Answer, Delivered, Delivery, Escalate, Fill, Order, Relay, Tick
+from shared.contracts.envelope import Message, message
+from shared.contracts.registry import Roster
 from shared.contracts.topics import Topic
+from shared.domain.dated import Dated
 from shared.flow.documents import Documents
 from shared.flow.merge import Merge
 from shared.flow.records import Arrival, Record
 from shared.kernel.clock import utc_ms
 from shared.kernel.ids import derived_id
+from shared.service.rosters import ROSTERS
 
 RELAY_WEIGHT = 20
 """A relay freezes a whole roster: a hundred of them are as much as a transaction should hold."""
@@ -29,7 +32,7 @@ RELAY_WEIGHT = 20
 class Sheets(Merge):
     """Merges what is said at a desk, and sends on whatever its sheets have released."""
 
-    def __init__(self, *, source: str, deadlines: DatedDeadlines) -> None:
+    def __init__(self, *, source: str, deadlines: Dated[DefaultDeadlines]) -> None:
         self._source = source
         self._deadlines = deadlines
 
@@ -71,7 +74,7 @@ class Sheets(Merge):
         sheet = _held(docs, relay.order.directive, relay.to)
         if sheet.order is not None and relay.order.rank <= sheet.order.rank:
             return
-        roster = docs.get(ROSTERS, relay.to)
+        roster = _roster(docs, relay.order, relay.to)
         earlier = _audience(docs, sheet) if relay.order.effect == "cancel" else None
         frozen = freeze(relay.order, roster, earlier) if roster is not None else None
         if rules.merge_relay(sheet, relay, frozen, now) and frozen is not None:
@@ -80,7 +83,7 @@ class Sheets(Merge):
 
     def _fill(self, docs: Documents, body: Fill, now: datetime) -> None:
         sheet = _held(docs, body.directive, body.desk)
-        roster = docs.get(ROSTERS, body.desk)
+        roster = _roster(docs, sheet.order, body.desk) if sheet.order else None
         if roster is None or sheet.order is None:
             return
         frozen = freeze(sheet.order, roster)
@@ -167,9 +170,7 @@ class Sheets(Merge):
     def _message(
         self, topic: Topic, type_: str, key: str, body: Model, cause: Record, *name: str | int
     ) -> Message:
-        context = Context(
-            id=derived_id(*name), source=self._source, at=cause.at, traceparent=cause.traceparent
-        )
+        context = cause.causing(derived_id(*name), source=self._source)
         return message(topic, type_, key, body, context)
 
     def weight(self, record: Arrival) -> int:
@@ -203,6 +204,12 @@ def _desk_to_freeze(body: Model) -> str | None:
             return body.desk
         case _:
             return None
+
+
+def _roster(docs: Documents, order: Order, desk: str) -> Roster | None:
+    """Return the roster to freeze from; for an alert, one without seats is as good as none."""
+    roster = docs.get(ROSTERS, desk)
+    return None if roster is not None and order.kind == "alert" and not roster.seats else roster
 
 
 def _held(docs: Documents, directive: str, desk: str) -> Sheet:

@@ -1,12 +1,15 @@
 """Households and who answers for them; a desk's counts follow each change, so nothing is ever scanned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from services.registry.domain.desk import Desk, place_of
+from services.registry.domain.attachments import governing
+from services.registry.domain.desk import Attachment, Desk, place_of
+from services.registry.domain.on_day import OnDay
 from services.registry.domain.refused import Refused
+from services.registry.domain.scheme import Schemes
 from services.registry.domain.superior import Types
 from shared.contracts.outcomes import Event
 from shared.contracts.registry import Line, PutHousehold
@@ -92,6 +95,25 @@ def apply_household_put(
     counted.add(state, +1)
     earlier = tuple(each for each in household.states if each.valid_from != state.valid_from)
     return replace(household, states=(*earlier, state))
+
+
+def care_unit(
+    state: Residence, here: OnDay, attachments: Iterable[Attachment], schemes: Schemes
+) -> str | None:
+    """Return the unit by which a household is cared for (a grid), or None where its scheme names none.
+
+    The scheme is the one that governs its unit; an import may come before its street's scheme is attached,
+    and until then the scheme of the main charge post stands for it.
+    """
+    within = here.inside(state.unit)
+    path = (*here.path, here.desk.code, *within[:-1])
+    name = governing(state.unit, path, attachments, schemes, here.day)
+    charge = state.charges.get(MAIN)
+    if name is None and charge is not None:
+        name = place_of(charge)[1].partition(":")[0]
+    scheme = schemes.get(name or "")
+    kind = scheme.care_unit if scheme else None
+    return next((code for code in within if here.kind(code) == kind), None)
 
 
 def _check_charge(desk: Desk, line: Line, post: str, types: Types) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.contracts.base import Code, Count
 from shared.contracts.registry import DoneAt, Line, SchemeName, Verb
+from shared.contracts.teams import Slug, TeamDefinition
 from shared.kernel.codes import KINDS
 from shared.kernel.errors import ConfigurationError
 
@@ -113,7 +114,7 @@ class Scheme(Part):
     duties: tuple[str, ...] = ()
     bodies: dict[str, Any] = Field(default_factory=dict)
     areas: dict[str, Any] = Field(default_factory=dict)
-    teams: dict[str, Any] = Field(default_factory=dict)
+    teams: dict[Slug, TeamDefinition] = Field(default_factory=dict)
     declared: Declared | None = None
 
     @model_validator(mode="after")

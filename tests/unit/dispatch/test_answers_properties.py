@@ -107,7 +107,7 @@ def test_answers_before_the_relay_and_before_the_roster_count_as_those_after(
 def test_the_counts_are_those_of_a_count_by_hand(history: list[Said], mode: Mode, vacant: list[str]) -> None:
     held, audience = merged(history, mode, vacant)
     cells = count(held, audience)
-    total = sum(cells.values(), Counts())
+    total = Counts.total_of(cells.values())
     entries = held.entries
     assert total.total == len(audience.seats)
     for state in PROGRESS:
@@ -135,7 +135,7 @@ def test_more_answers_never_lower_what_was_reached(history: list[Said], mode: Mo
     before = Counts()
     for id_, when, body in history:
         merge_answer(held, body, id_, when, audience)
-        after = sum(count(held, audience).values(), Counts())
+        after = Counts.total_of(count(held, audience).values())
         for state in PROGRESS:
             assert getattr(after, state.name.lower()) >= getattr(before, state.name.lower())
         before = after
@@ -150,7 +150,7 @@ def test_a_cancelled_order_starts_a_count_of_its_own(history: list[Said]) -> Non
     merge_relay(held, relay(cancelled(order())), audience, NOON)
     for id_, when, body in history:
         merge_answer(held, body, id_, when, audience)
-    total = sum(count(held, audience).values(), Counts())
+    total = Counts.total_of(count(held, audience).values())
     assert (total.total, total.delivered, total.done, total.answered_for) == (5, 0, 0, 0)
 
 

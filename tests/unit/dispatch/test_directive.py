@@ -1,13 +1,13 @@
 """What an issuing desk decides: every refusal by its code, and what an accepted command makes."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.dispatch.domain import directive as rules
-from services.dispatch.domain.deadlines import DatedDeadlines
-from services.dispatch.domain.directive import SYSTEM, Directive, Issuer, Limits, Refusal
+from services.dispatch.domain.deadlines import DefaultDeadlines
+from services.dispatch.domain.directive import SYSTEM, Directive, Issuer, Limits
 from services.dispatch.store import DIRECTIVES, ISSUERS
 from shared.contracts.dispatch import (
     Audience,
@@ -20,6 +20,7 @@ from shared.contracts.dispatch import (
     LinePost,
 )
 from shared.contracts.registry import ChildDesk, Roster
+from shared.domain.authority import Refusal
 from tests.builders.dispatch import (
     AREA,
     CHIEF,
@@ -64,7 +65,7 @@ def issue(**other: Any) -> Directive | Refusal:
 
 
 def known(**other: Any) -> Directive:
-    return Directive(order(**other), LINE)
+    return Directive(order(**other), (LINE,))
 
 
 def code(decided: Directive | Refusal) -> str | None:
@@ -85,7 +86,7 @@ class TestIssue:
         assert given.scope.path == ("61", "6108", "610802", STREET)
         assert (given.mode, given.audience.types) == ("straight-through", ("s:floor",))
         assert given.issued_at == NOON
-        assert made.line == LINE
+        assert made.line == (LINE,)
 
     @pytest.mark.req("M-06")
     def test_without_deadlines_those_of_the_day_apply(self) -> None:
@@ -194,7 +195,7 @@ class TestCancel:
     def test_whoever_holds_the_post_now_may_cancel(self) -> None:
         successor = street_roster(seats=(street_roster().seats[0].model_copy(update={"holder": "new"}),))
         made = accepted(self.cancel(known(), actor="new", here=successor))
-        assert made.line.holder == "new"
+        assert [post.holder for post in made.line] == ["new"]
 
 
 class TestLoop:
@@ -260,26 +261,11 @@ class TestLoop:
         assert code(self.extend(before, **changes)) == expected
 
 
-class TestDatedDeadlines:
-    """Deadlines are configuration with a date; before the first, the first."""
-
-    FIRST, SECOND = Deadlines(done=1, step=1), Deadlines(done=2, step=2)
-
-    @pytest.mark.parametrize(
-        ("when", "expected"),
-        [
-            (NOON - HOUR, FIRST),
-            (NOON, FIRST),
-            (NOON + HOUR - timedelta(microseconds=1), FIRST),
-            (NOON + HOUR, SECOND),
-            (NOON + 100 * HOUR, SECOND),
-        ],
-    )
-    @pytest.mark.parametrize("backwards", [True, False])
-    @pytest.mark.req("M-06")
-    def test_what_is_in_force_applies(self, when: datetime, expected: Deadlines, *, backwards: bool) -> None:
-        versions = [(NOON, self.FIRST), (NOON + HOUR, self.SECOND)]
-        assert DatedDeadlines(versions[::-1] if backwards else versions).on(when) == expected
+@pytest.mark.req("M-06")
+def test_the_deadlines_of_an_order_and_of_an_alert_stand_in_one_version() -> None:
+    alert = Deadlines(done=60, step=10)
+    version = DefaultDeadlines(done=7200, step=600, alert=alert)
+    assert (version.order, version.alert) == (TODAY, alert)
 
 
 def test_the_audience_of_a_part_is_the_seats_in_it() -> None:
@@ -290,7 +276,11 @@ def test_the_audience_of_a_part_is_the_seats_in_it() -> None:
 
 @pytest.mark.parametrize(
     "stored",
-    [known(), Directive(order(status="closed"), LINE, "结束", NOON), Directive(order(version=2), LINE, None)],
+    [
+        known(),
+        Directive(order(status="closed"), (LINE,), "结束", NOON),
+        Directive(order(version=2), (LINE, LINE), None),
+    ],
 )
 def test_a_directive_is_read_back_as_it_was_stored(stored: Directive) -> None:
     assert DIRECTIVES.decode(DIRECTIVES.encode(stored)) == stored

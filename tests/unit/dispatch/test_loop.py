@@ -4,22 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.dispatch.domain.directive import SYSTEM
-from services.dispatch.store import ROSTERS
 from shared.contracts import dispatch as contract
-from shared.contracts.base import Model
 from shared.contracts.dispatch import (
-    Answer,
     CancelDirective,
     DirectiveCommand,
     IssueDirective,
-    Progress,
-    Tick,
 )
 from shared.contracts.envelope import Context, Message, header, message
-from shared.contracts.registry import Roster
 from shared.flow.documents import Write
-from shared.kernel.clock import from_ms
+from shared.service.rosters import ROSTERS
 from tests.builders.dispatch import (
     AREA,
     CHIEF,
@@ -37,93 +30,9 @@ from tests.builders.dispatch import (
     roster,
     street_roster,
 )
-from tests.contract.consumers import Consumer
-from tests.fakes.storage import MemoryStorage
+from tests.unit.dispatch.loop import Dispatch
 
-GROUPS = {
-    contract.COMMANDS_TOPIC.name: "dispatch.commands",
-    contract.DESKS_TOPIC.name: "dispatch.sheets",
-    contract.ACKS_TOPIC.name: "dispatch.sheets",
-    contract.TALLIES_TOPIC.name: "dispatch.progress",
-}
 POSTS = (AREA, GRID_CHIEF, HEAD, FLOOR1, FLOOR2)
-
-
-class Dispatch:
-    """Three groups on one storage; what one publishes the next one reads, until nothing is left to say.
-
-    `twice` feeds every record twice, as after a crash between publishing and the offset commit.
-    """
-
-    def __init__(self, *rosters: Roster, twice: bool = False) -> None:
-        self.storage = MemoryStorage()
-        self.twice = twice
-        for each in rosters:
-            self.storage.put(Write(ROSTERS.name, each.desk, 0, ROSTERS.encode(each)))
-        self.consumers = {group: Consumer(group, self.storage) for group in set(GROUPS.values())}
-        self.said: list[Message] = []
-        self.numbers = 0
-
-    async def tell(self, body: Model, *, actor: str = "boss", id_: str | None = None) -> None:
-        """Append one message of the outside world, and let everything follow from it."""
-        topic, type_, key = _address(body)
-        self.numbers += 1
-        context = Context(id_ or f"message-{self.numbers:04}", "/test", NOON, actor)
-        await self.settle([message(topic, type_, key, body, context)])
-
-    async def settle(self, records: Sequence[Message]) -> None:
-        waiting = list(records)
-        while waiting:
-            record = waiting.pop(0)
-            consumer = self.consumers.get(GROUPS.get(record.topic, ""))
-            if consumer is None:
-                continue
-            before = len(consumer.watch.published)
-            await consumer.take(record)
-            if self.twice:
-                await consumer.take(record, again=True)
-            assert not consumer.watch.letters
-            fresh = [each for each in consumer.watch.published[before:] if each not in self.said]
-            self.said.extend(fresh)
-            waiting.extend(fresh)
-
-    def bodies(self, type_: str) -> list[Model]:
-        from shared.contracts.catalog import MODELS
-
-        return [
-            MODELS[type_].model_validate_json(each.value or b"")
-            for each in self.said
-            if header(each.headers, "ce_type") == type_
-        ]
-
-    def progress(self, desk: str = STREET) -> Progress:
-        shown = [
-            each
-            for each in self.bodies(contract.PROGRESS)
-            if isinstance(each, Progress) and each.desk == desk
-        ]
-        return max(shown, key=lambda each: each.v)
-
-    def told(self) -> list[str]:
-        """Return who was told of the order itself, in turn."""
-        return [
-            entry.addressee
-            for each in self.bodies(contract.DELIVERY)
-            if isinstance(each, contract.Delivery) and not each.decide_for
-            for entry in each.entries
-        ]
-
-
-def _address(body: Model) -> tuple[contract.Topic, str, str]:
-    match body:
-        case DirectiveCommand():
-            return contract.COMMANDS_TOPIC, contract.COMMAND, f"{STREET}/{DIRECTIVE}"
-        case Answer():
-            return contract.ACKS_TOPIC, contract.ANSWER, body.desk
-        case Tick():
-            return contract.ACKS_TOPIC, contract.TICK, body.desk
-        case _:
-            raise TypeError(type(body).__name__)
 
 
 def issued(mode: contract.Mode = "relayed", scope: str = DESK) -> DirectiveCommand:
@@ -212,14 +121,8 @@ async def test_silence_is_brought_up_rung_by_rung_to_the_issuer() -> None:
     dispatch = Dispatch(roster(), street_roster())
     await dispatch.tell(issued())
     for _ in range(2):
-        due = from_ms((dispatch.storage.body("sheets", f"{DIRECTIVE}/{DESK}") or {})["next_due"])
-        await dispatch.tell(Tick(directive=DIRECTIVE, desk=DESK, version=1, due=due), actor=SYSTEM)
-    asked = [
-        each
-        for each in dispatch.bodies(contract.DELIVERY)
-        if isinstance(each, contract.Delivery) and each.sheet
-    ]
-    assert {entry.addressee for each in asked for entry in each.entries} == {CHIEF}
+        await dispatch.silence()
+    assert dispatch.asked() == [[CHIEF], [CHIEF]]
     assert dispatch.progress().total.overdue == 5
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.dispatch.domain.progress import Roll, closable, merge_tally, tick, upward, view
+from services.dispatch.domain.progress import closable, upward, view
 from services.dispatch.store import ROLLS
 from shared.contracts.dispatch import Counts, Progress, Tally
+from shared.domain.roll import Roll, merge_tally, tick
 from tests.builders.dispatch import DESK, DIRECTIVE, HOUR, NOON, OTHER, STREET, at, tally
 
 THIRD = f"{STREET}005"
@@ -27,8 +28,8 @@ def below(desk: str, **other: object) -> Tally:
     return tally(desk, **{**fields, **other})
 
 
-def rolled(tallies: Iterable[Tally]) -> Roll:
-    roll = Roll(DIRECTIVE, STREET)
+def rolled(tallies: Iterable[Tally]) -> Roll[Tally]:
+    roll: Roll[Tally] = Roll(DIRECTIVE, STREET)
     for each in tallies:
         merge_tally(roll, each)
     return roll

@@ -33,7 +33,7 @@ STRAIGHT = order(mode="straight-through")
 
 
 def total(cells: dict[str, Counts]) -> Counts:
-    return sum(cells.values(), Counts())
+    return Counts.total_of(cells.values())
 
 
 @pytest.mark.req("F-03")

@@ -27,7 +27,15 @@ class TestOrder:
         handler = Seen()
         bench = Bench(handler)
         await bench(three())
-        assert bench.watch.steps == ["loaded", "folded", "written", "committed", "publish", "published", "marked"]
+        assert bench.watch.steps == [
+            "loaded",
+            "folded",
+            "written",
+            "committed",
+            "publish",
+            "published",
+            "marked",
+        ]
         assert handler.calls == ["load", "rule a", "rule b", "rule c", "derive", "mark"]
 
     async def test_positions_are_read_before_anything_else(self) -> None:

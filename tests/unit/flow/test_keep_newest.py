@@ -4,18 +4,12 @@ from itertools import permutations
 
 import pytest
 
-from services.dispatch.store import ROSTERS
 from shared.contracts import registry as contract
 from shared.contracts.base import json_bytes
-from shared.contracts.registry import Roster
-from shared.flow.merge import KeepNewest
 from shared.flow.records import Origin, Record
+from shared.service.rosters import copies
 from tests.builders.dispatch import DESK, NOON, roster
 from tests.unit.flow.toys import HOME, Bench
-
-
-def handler() -> KeepNewest[Roster]:
-    return KeepNewest(Roster, ROSTERS, id_of=lambda copy: copy.desk, version_of=lambda copy: copy.v)
 
 
 def fact(v: int, offset: int) -> Record:
@@ -27,7 +21,7 @@ def fact(v: int, offset: int) -> Record:
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_the_newest_version_stays(order: tuple[int, ...], at_once: bool) -> None:  # noqa: FBT001 - a parameter
-    bench = Bench(handler(), group="dispatch.rosters")
+    bench = Bench(copies(), group="dispatch.rosters")
     facts = [fact(v, offset) for offset, v in enumerate((*order, *order))]
     for poll in [facts] if at_once else [[each] for each in facts]:
         await bench(poll)
@@ -38,7 +32,7 @@ async def test_the_newest_version_stays(order: tuple[int, ...], at_once: bool) -
 
 
 async def test_the_same_version_again_writes_nothing() -> None:
-    bench = Bench(handler(), group="dispatch.rosters")
+    bench = Bench(copies(), group="dispatch.rosters")
     await bench([fact(2, 0)])
     await bench([fact(2, 1)])
     assert [write.collection for write in bench.storage.commits[-1]] == ["positions"]

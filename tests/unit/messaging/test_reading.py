@@ -9,7 +9,8 @@ import pytest
 
 from shared.contracts.base import json_bytes
 from shared.contracts.dispatch import Answer
-from shared.flow.records import Record, Unreadable
+from shared.flow.dead_letters import BEGINNING, dead_letter
+from shared.flow.records import LARGEST_BODY, LARGEST_HEAD, Record, Unreadable
 from shared.messaging.reading import read
 from tests.builders.dispatch import AREA, DESK, DIRECTIVE, NOON, answer
 from tests.fakes.log import NOON_MS, Raw
@@ -186,3 +187,34 @@ def test_a_claimed_time_is_not_the_records_time() -> None:
     assert isinstance(record.body, Answer)
     assert record.body.at > NOON
     assert record.at.timestamp() * 1000 == NOON_MS
+
+
+@pytest.mark.req("B-06")
+def test_what_could_not_be_appended_again_is_set_aside_by_its_beginning() -> None:
+    whole = read(replace(GOOD, value=b"x" * LARGEST_BODY))
+    large = read(replace(GOOD, value=b"x" * (LARGEST_BODY + 1)))
+    assert isinstance(whole, Unreadable)
+    assert isinstance(large, Unreadable)
+    assert (whole.code, large.code) == ("invalid-body", "too-large")
+    letter = dead_letter("dispatch.sheets", large)
+    assert len(letter.value or b"") == BEGINNING
+    assert dict(letter.headers)["ce_id"] == ID.encode()
+    assert dict(letter.headers)["dlq_id"] == b"dispatch.acks.v1/3/7"
+
+
+@pytest.mark.req("B-06")
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        replace(GOOD, headers=headers(ce_actor=b"x" * LARGEST_HEAD)),
+        replace(GOOD, key=b"x" * (LARGEST_HEAD + 1)),
+    ],
+)
+def test_nobody_is_answered_whose_name_is_too_large(spoiled: Raw) -> None:
+    large = read(spoiled)
+    assert isinstance(large, Unreadable)
+    assert (large.code, large.id, large.actor) == ("too-large", "", "")
+    letter = dead_letter("dispatch.sheets", large)
+    assert letter.key == b"dispatch.acks.v1/3/7"
+    assert "ce_actor" not in dict(letter.headers)
+    assert letter.value == GOOD.value

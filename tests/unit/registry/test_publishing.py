@@ -12,8 +12,10 @@ from shared.contracts.envelope import header
 from shared.contracts.registry import (
     Appoint,
     Changes,
+    Charges,
     EndAppointment,
     Finding,
+    HouseholdFact,
     Recompile,
     Roster,
     SummariseChild,
@@ -70,12 +72,18 @@ def ids(registry: RegistryInMemory, since: int) -> dict[str, bytes | None]:
 async def test_published_versions_are_the_stored_ones(registry: RegistryInMemory) -> None:
     for topic, collection in (("rosters", ROSTERS), ("charges", CHARGES)):
         for desk, message in registry.newest(f"registry.{topic}.v1").items():
-            assert f'"v":{registry.memory.all()[collection.name, desk]["v"]}'.encode() in (
-                message.value or b""
-            )
+            # A desk without households has no such document, and says so at version nought.
+            v = registry.memory.all().get((collection.name, desk), {"v": 0})["v"]
+            assert f'"v":{v},'.encode() in (message.value or b"")
     unit_facts = registry.newest("registry.units.v1")
     assert {f"{COMMUNITY}007.c1", STREET, "61"} <= unit_facts.keys()
     assert UnitFact.model_validate_json(unit_facts[GRID].value or b"").path[-1] == COMMUNITY
+
+
+async def test_a_desk_without_households_says_that_it_has_none(registry: RegistryInMemory) -> None:
+    (said,) = [m for desk, m in registry.newest("registry.charges.v1").items() if desk == STREET]
+    charges = Charges.model_validate_json(said.value or b"")
+    assert (charges.households, charges.members, charges.v) == (0, 0, 0)
 
 
 async def test_a_record_that_comes_again_changes_nothing_and_says_the_same(
@@ -244,3 +252,64 @@ async def test_events_alone_rebuild_a_desk(registry: RegistryInMemory) -> None:
             APPLY[event.type](rebuilt, event.data)
     stored = registry.value(DESKS, COMMUNITY)
     assert (rebuilt.units, rebuilt.posts) == (stored.units, stored.posts)
+
+
+class TestHouseholds:
+    """A household's fact says where it lies and who cares for it, so that nobody needs registry to ask."""
+
+    FLOOR = f"{GRID}.c1.b1.f1"
+
+    def fact(self, registry: RegistryInMemory, number: int) -> HouseholdFact:
+        newest = registry.newest("registry.households.v1")[f"household-{number}"]
+        return HouseholdFact.model_validate_json(newest.value or b"")
+
+    @pytest.mark.req("S0-08")
+    async def test_it_names_the_units_from_the_desk_down_and_the_grid_that_cares(
+        self, registry: RegistryInMemory
+    ) -> None:
+        await registry.change(COMMUNITY, household(1, self.FLOOR, f"{self.FLOOR}/cw5:floor-head"))
+        told = self.fact(registry, 1)
+        assert told.within == (GRID, f"{GRID}.c1", f"{GRID}.c1.b1", self.FLOOR)
+        assert (told.unit, told.care_unit) == (self.FLOOR, GRID)
+
+    @pytest.mark.req("S0-08")
+    async def test_a_household_nobody_answers_for_is_cared_for_by_its_grid_all_the_same(
+        self, registry: RegistryInMemory
+    ) -> None:
+        await registry.change(COMMUNITY, household(1, self.FLOOR, None))
+        assert self.fact(registry, 1).care_unit == GRID
+
+    async def test_an_area_that_covers_its_unit_is_among_what_it_lies_in(
+        self, registry: RegistryInMemory
+    ) -> None:
+        area = f"{COMMUNITY}.z1"
+        await registry.change(COMMUNITY, unit(area, covers=(f"{GRID}.c1",)))
+        await registry.change(COMMUNITY, household(1, self.FLOOR, None))
+        assert self.fact(registry, 1).within == (GRID, f"{GRID}.c1", f"{GRID}.c1.b1", area, self.FLOOR)
+
+    async def test_a_household_at_the_desk_itself_has_no_care_unit(self, registry: RegistryInMemory) -> None:
+        await registry.change(COMMUNITY, household(1, COMMUNITY, None))
+        told = self.fact(registry, 1)
+        assert (told.within, told.care_unit) == ((), None)
+
+    async def test_a_scheme_without_a_care_unit_gives_none(self) -> None:
+        schemes = shipped()
+        schemes["cw5"] = schemes["cw5"].model_copy(update={"care_unit": None})
+        registry = RegistryInMemory(schemes)
+        await registry.build(vertical())
+        await registry.change(COMMUNITY, *community(), household(1, self.FLOOR, None))
+        assert self.fact(registry, 1).care_unit is None
+
+    async def test_before_any_scheme_is_attached_the_charge_post_says_which_it_is(self) -> None:
+        registry = RegistryInMemory(shipped())
+        charged = household(1, self.FLOOR, f"{self.FLOOR}/cw5:floor-head")
+        await registry.change(COMMUNITY, *community(), charged, household(2, self.FLOOR, None))
+        assert (self.fact(registry, 1).care_unit, self.fact(registry, 2).care_unit) == (GRID, None)
+
+    async def test_a_community_under_another_street_goes_by_the_scheme_of_that_street(self) -> None:
+        registry = RegistryInMemory(shipped())
+        await registry.build(vertical())
+        path = ("61", "6108", "610899", "610899001")
+        rows = [unit(COMMUNITY, path=path), *community()[1:], household(1, self.FLOOR, None)]
+        await registry.change(COMMUNITY, *rows)
+        assert self.fact(registry, 1).care_unit is None

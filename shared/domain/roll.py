@@ -1,0 +1,103 @@
+"""Where something stands at one desk with everything below it: own tally + newest tally of each child."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from shared.contracts.counting import AbsoluteTally, Counted
+from shared.kernel.clock import utc_ms
+
+C = TypeVar("C", bound=Counted)
+T = TypeVar("T", bound=AbsoluteTally)  # type: ignore[type-arg] # its counts are the service's own
+
+
+@dataclass(slots=True)
+class Roll(Generic[T]):
+    """The newest tally of this desk's own and of each child that reported to it.
+
+    `subject` is what is counted: a directive, or a round.
+    """
+
+    subject: str
+    desk: str
+    own: T | None = None
+    below: dict[str, T] = field(default_factory=dict)
+    next_due: int | None = None
+    overdue: bool = False
+
+    def current(self) -> dict[str, T]:
+        """Return the tallies of expected children at the version this desk is at."""
+        if self.own is None:
+            return {}
+        return {
+            desk: tally
+            for desk in self.own.children
+            if (tally := self.below.get(desk)) is not None and tally.version == self.own.version
+        }
+
+    def unreported(self) -> tuple[str, ...]:
+        """Return the expected children that have not counted anything at this version."""
+        current = self.current()
+        return () if self.own is None else tuple(desk for desk in self.own.children if desk not in current)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Generic[C]):
+    """What the own tally and the current children come to."""
+
+    total: C
+    cells: dict[str, C]
+    own: C
+    desks: int
+    missing: int
+    changes: int
+
+
+def merge_tally(roll: Roll[T], tally: T) -> None:
+    """Keep the newest tally of each desk; what is older changes nothing."""
+    if tally.covers == "own":
+        if roll.own is None or tally.rank > roll.own.rank:
+            if roll.own is None or tally.version > roll.own.version:
+                roll.overdue = False
+            if roll.own is None or (tally.version, tally.children) != (roll.own.version, roll.own.children):
+                # Whoever is newly expected has a due time too, even if it has passed already.
+                roll.next_due = utc_ms(tally.due)
+            roll.own = tally
+    else:
+        known = roll.below.get(tally.desk)
+        if known is None or tally.rank > known.rank:
+            roll.below[tally.desk] = tally
+
+
+def tick(roll: Roll[T], due: int) -> None:
+    """Say at `due` (ms) that children are missing; a tick for another due changes nothing."""
+    if roll.next_due == due:
+        roll.overdue, roll.next_due = bool(roll.unreported()), None
+
+
+def summed(roll: Roll[T], counts: type[C]) -> Sum[C] | None:
+    """Return the sum; without the own tally there is none, nor while a child is a version ahead of it.
+
+    The own tally of that version is on its way: until then the sum would fall, without cause.
+    """
+    own = roll.own
+    if own is None or any(tally.version > own.version for tally in roll.below.values()):
+        return None
+    below = list(roll.current().values())
+    by_cell: dict[str, list[C]] = {}
+    for tally in (own, *below):
+        for cell, each in tally.cells.items():
+            by_cell.setdefault(cell, []).append(each)
+    cells = {cell: counts.total_of(each) for cell, each in sorted(by_cell.items())}
+    return Sum(
+        total=_total(cells, counts),
+        cells=cells,
+        own=_total(own.cells, counts),
+        desks=own.desks + sum(tally.desks for tally in below),
+        missing=len(roll.unreported()) + sum(tally.missing for tally in below),
+        changes=min([own.changes, *(tally.changes for tally in below)]),
+    )
+
+
+def _total(cells: Mapping[str, C], counts: type[C]) -> C:
+    return counts.total_of(cells.values())
