@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import schemes, token, topics
+from cli import schemes, screening, token, topics
 from cli.demo import command as demo_command
 from cli.errors import UserError
 from cli.stack import commands as stack_commands
@@ -22,6 +22,7 @@ def build_app() -> typer.Typer:
     topics.register(app)
     token.register(app)
     schemes.register(app)
+    screening.register(app)
     demo_command.register(app)
     return app
 

@@ -1,0 +1,1 @@
+"""The rules of rounds: pure, values and `now` in, values out."""

@@ -1,0 +1,1 @@
+"""Each use case: load, rule, derive; no ordering of effects."""
