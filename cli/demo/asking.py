@@ -9,6 +9,7 @@ import httpx
 from cli.errors import UserError
 
 AGAIN_AFTER_S = 0.25
+PAGE = 200
 _PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -32,3 +33,15 @@ async def read(client: httpx.AsyncClient, path: str, **request: Any) -> dict[str
         raise UserError(f"{reply.request.url} answered {reply.status_code}: {reply.text[:200]}")
     body: dict[str, Any] = reply.json()
     return body
+
+
+async def read_all(client: httpx.AsyncClient, path: str, **request: Any) -> list[dict[str, Any]]:
+    """Return the items of every page of a list."""
+    params = {"limit": PAGE, **request.pop("params", {})}
+    items: list[dict[str, Any]] = []
+    while True:
+        page = await read(client, path, params=params, **request)
+        items += page["items"]
+        if page["cursor"] is None:
+            return items
+        params["cursor"] = page["cursor"]

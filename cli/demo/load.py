@@ -3,18 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from cli.demo.asking import read
 from cli.demo.changes import bulks
 from cli.demo.stage import Stage
 from cli.demo.tail import tail
 from cli.demo.voice import SOURCE
-from cli.demo.world import World
+from cli.demo.world import STREET_OFFICE, World
 from cli.errors import UserError
+from cli.stack.keys import OPERATOR
 from shared.contracts.envelope import Context, message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import (
@@ -26,10 +29,7 @@ from shared.contracts.registry import (
 )
 from shared.flow.records import Record
 
-OPERATOR = "operator-1"
-ROSTER_READER = "dispatch.rosters"
 LOOK_EVERY_S = 0.2
-STREET = "610802006"
 LEVELS = 5
 
 
@@ -66,7 +66,7 @@ class Loaded:
 
 
 async def tell(stage: Stage) -> None:
-    """Append the whole street, and wait until every row is decided and dispatch has the rosters."""
+    """Append the whole street, and wait until all is decided and every service has the rosters."""
     loaded = Loaded(stage.world)
     records = []
     for key, changes in bulks(stage.world):
@@ -81,19 +81,22 @@ async def tell(stage: Stage) -> None:
                 raise UserError(f"registry refused a row of the demonstration's street: {loaded.refused[0]}")
             if loaded.is_whole():
                 break
-    await _until_read(stage.stack.kafka, loaded.ends)
+    for group in ROSTERS_TOPIC.groups:
+        await until_read(stage.stack.kafka, group, loaded.ends)
 
 
-async def _until_read(servers: str, ends: Mapping[int, int]) -> None:
-    """Wait until dispatch has stored every roster published so far: its group has committed them."""
+async def until_read(servers: str, group: str, ends: Mapping[int, int]) -> None:
+    """Wait until a group has stored what was published so far: it has committed these offsets."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
         while True:
-            offsets = await admin.list_consumer_group_offsets(ROSTER_READER)
-            read = {place.partition: committed.offset for place, committed in offsets.items()}
-            if all(read.get(partition, 0) >= end for partition, end in ends.items()):
-                return
+            # A broker that was killed comes back.
+            with suppress(KafkaError):
+                offsets = await admin.list_consumer_group_offsets(group)
+                read = {place.partition: committed.offset for place, committed in offsets.items()}
+                if all(read.get(partition, 0) >= end for partition, end in ends.items()):
+                    return
             await asyncio.sleep(LOOK_EVERY_S)
     finally:
         await admin.close()
@@ -102,8 +105,8 @@ async def _until_read(servers: str, ends: Mapping[int, int]) -> None:
 async def check(stage: Stage) -> tuple[list[str], list[str]]:
     """Ask registry what it makes of the street; return its open findings, and what differs from the told."""
     world = stage.world
-    summary = (await _ask(stage, "/posts/summary", unit=STREET))["by_type"]
-    told = Counter(seat.type for seat in world.seats if seat.desk.startswith(STREET))
+    summary = (await _ask(stage, "/posts/summary", unit=STREET_OFFICE))["by_type"]
+    told = Counter(seat.type for seat in world.seats if seat.desk.startswith(STREET_OFFICE))
     differences = [
         f"posts of {type_}: told {told[type_]}, registry counts {summary.get(type_, 0)}"
         for type_ in sorted(told.keys() | summary.keys())

@@ -72,6 +72,11 @@ def _lane(code: str, number: int, courtyards: int) -> Iterator[Place]:
         yield Place(f"{code}.y{courtyard}", f"{number}巷{courtyard}号院", ("cw5:courtyard-head",))
 
 
+def grid_of(unit: str) -> str:
+    """Return the grid that cares for a unit; the demonstration's codes nest."""
+    return unit.partition(".")[0]
+
+
 def spread(total: int, parts: int, rng: Random) -> list[int]:
     """Divide a total into parts that differ by one at most, in no order."""
     base, extra = divmod(total, parts)

@@ -1,16 +1,21 @@
 """What every act of the demonstration stands on: a throw-away stack, its services, clients and a clock."""
 
 import asyncio
+import logging
+import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import yaml
 from joserfc.jwk import OKPKey
 
+from cli.demo.lines import Lines
 from cli.demo.voice import Tokens
 from cli.demo.world import World
 from cli.stack.local import LocalStack
@@ -23,7 +28,9 @@ from shared.runtime.settings import ServiceSettings
 from shared.runtime.tokens import generate_key_pair
 
 LINES = 16
-SERVICES = ("registry", "dispatch")
+SERVICES = ("registry", "dispatch", "screening", "checkpoint")
+# Each alert must be answered within seconds, where this installation's own deadlines are hours.
+ALERT_DONE_S, ALERT_STEP_S = 5.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,15 @@ class Stage:
     tokens: Tokens
     producer: Producer
     clients: Mapping[str, httpx.AsyncClient]
-    lines: Sequence[httpx.AsyncClient]
+    lines: Mapping[str, Lines]
+    # The directives of the acts before: what is still said of them is nobody's business any more.
+    played: set[str] = field(default_factory=set)
+    # What registry itself says is missing in the street.
+    findings: list[str] = field(default_factory=list)
+
+    def token(self, post: str) -> dict[str, str]:
+        """Return the header by which the holder of a post speaks."""
+        return self.tokens.of(self.world.by_post[post].holder or "")
 
 
 @contextmanager
@@ -81,9 +96,13 @@ def running(options: Options, timing: Timing) -> Iterator[tuple[LocalStack, OKPK
     keys = generate_key_pair()
     with LocalStack(_kept() if options.keep else None, prepare=None) as stack:
         keys.write(stack.run_dir)
-        timing.say("Kafka and MongoDB answer; starting registry and dispatch")
+        timing.say("Kafka and MongoDB answer; starting " + ", ".join(SERVICES))
         asyncio.run(_apply_topics(stack.kafka))
-        stack.start(*(_with_key(name, stack.run_dir / "token.public.jwk") for name in SERVICES))
+        own = {
+            "GRIDLOOP_TOKEN_KEY": str(stack.run_dir / "token.public.jwk"),
+            "GRIDLOOP_DEADLINES": str(_deadlines(stack.run_dir, options.speed)),
+        }
+        stack.start(*(_with(service_program(name), own) for name in SERVICES))
         yield stack, keys.private
     if options.keep:
         timing.say(f"data and logs are kept in {stack.run_dir}")
@@ -94,11 +113,14 @@ async def opened(
     stack: LocalStack, key: OKPKey, world: World, options: Options, timing: Timing
 ) -> AsyncIterator[Stage]:
     """Connect the clients that acts use."""
+    # The broker may be killed on the way; that our own clients do not find it is told by what they wait for.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     clock = SystemClock()
     ports = {name: child.port for name, child in stack.state.services.items()}
-    clients = {name: _client(port) for name, port in ports.items()}
-    # A client a line: one pool of sixteen costs twice as much, for it looks at all of them for each request.
-    lines = tuple(_client(ports["dispatch"]) for _ in range(LINES))
+    # One for all: a context of its own costs each client 20 ms, for certificates that nobody asks for here.
+    tls = ssl.create_default_context()
+    clients = {name: _client(port, tls) for name, port in ports.items()}
+    lines = {name: Lines([_client(port, tls) for _ in range(LINES)]) for name, port in ports.items()}
     producer = Producer(stack.kafka, client_id="gridloop-demo")
     await producer.start()
     try:
@@ -116,12 +138,14 @@ async def opened(
         )
     finally:
         await producer.stop()
-        for client in (*clients.values(), *lines):
+        for client in clients.values():
             await client.aclose()
+        for each in lines.values():
+            await each.close()
 
 
-def _client(port: int) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0)
+def _client(port: int, tls: ssl.SSLContext) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0, verify=tls)
 
 
 async def _apply_topics(servers: str) -> None:
@@ -130,9 +154,21 @@ async def _apply_topics(servers: str) -> None:
         await admin.apply(wanted(settings.partitions), replication=settings.replication)
 
 
-def _with_key(name: str, public_key: Path) -> Program:
-    program = service_program(name)
-    return replace(program, env={**program.env, "GRIDLOOP_TOKEN_KEY": str(public_key)})
+def _with(program: Program, own: Mapping[str, str]) -> Program:
+    return replace(program, env={**program.env, **own})
+
+
+def _deadlines(folder: Path, speed: float) -> Path:
+    """Write dated deadlines for people who live `speed` times faster than the clock."""
+    path = folder / "deadlines.yaml"
+    version = {
+        "valid_from": datetime(2020, 1, 1, tzinfo=UTC),
+        "done": 14_400.0,
+        "step": 1_800.0,
+        "alert": {"done": ALERT_DONE_S / speed, "step": ALERT_STEP_S / speed},
+    }
+    path.write_text(yaml.safe_dump({"versions": [version]}), encoding="utf-8")
+    return path
 
 
 def _kept() -> Path:

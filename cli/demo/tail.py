@@ -1,4 +1,4 @@
-"""Reading topics from their beginning without a group: an observer leaves no trace and takes no work away."""
+"""Reading topics without a group: an observer leaves no trace and takes no work away."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,8 +15,11 @@ Records = AsyncIterator[Record]
 
 
 @asynccontextmanager
-async def tail(servers: str, *topics: Topic) -> AsyncIterator[Records]:
-    """Open topics; the records come in the order of each partition and do not end by themselves."""
+async def tail(servers: str, *topics: Topic, from_now: bool = False) -> AsyncIterator[Records]:
+    """Open topics; the records come in the order of each partition and do not end by themselves.
+
+    They begin with the first there is, or `from_now` with the first appended after this has opened.
+    """
     consumer = AIOKafkaConsumer(
         *(topic.name for topic in topics),
         bootstrap_servers=servers,
@@ -28,6 +31,11 @@ async def tail(servers: str, *topics: Topic) -> AsyncIterator[Records]:
     )
     await consumer.start()
     try:
+        if from_now:
+            await consumer.seek_to_end()
+            for place in consumer.assignment():
+                # Asked for once, the position is fixed: what comes from here on is not missed.
+                await consumer.position(place)
         yield _records(consumer)
     finally:
         await consumer.stop()

@@ -5,17 +5,17 @@ an answer before it leaves and once it was acknowledged.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Protocol
 
 import httpx
 from joserfc.jwk import OKPKey
 
 from cli.demo.asking import AGAIN_AFTER_S, ask
 from cli.demo.behaviour import Channel
-from cli.demo.ledger import Ledger
+from cli.demo.lines import Lines
 from cli.demo.world import Seat
 from shared.contracts.dispatch import ACKS_TOPIC, ANSWER, Answer
 from shared.contracts.envelope import Context, message
@@ -43,6 +43,15 @@ class Tokens:
         return {"Authorization": f"Bearer {self._minted[person]}"}
 
 
+class Notes(Protocol):
+    """Who keeps count of what is said."""
+
+    rejected: list[str]
+
+    def handed(self, seat: Seat, state: str, *, for_it: bool) -> None: ...
+    def kept(self, seat: Seat, state: str, *, for_it: bool) -> None: ...
+
+
 class Voice:
     """Hands answers over; there is one for all actors."""
 
@@ -50,16 +59,14 @@ class Voice:
         self,
         *,
         producer: Producer,
-        lines: Sequence[httpx.AsyncClient],
+        lines: Lines,
         tokens: Tokens,
-        ledger: Ledger,
+        ledger: Notes,
         ulids: UlidFactory,
         clock: Clock,
     ) -> None:
         self._producer = producer
-        self._free: asyncio.Queue[httpx.AsyncClient] = asyncio.Queue()
-        for line in lines:
-            self._free.put_nowait(line)
+        self._lines = lines
         self._tokens = tokens
         self._ledger = ledger
         self._ulids = ulids
@@ -77,11 +84,8 @@ class Voice:
 
     async def _hand_over(self, id_: str, answer: Answer, speaker: str, channel: Channel) -> bool:
         if channel == "http":
-            line = await self._free.get()
-            try:
+            async with self._lines.one() as line:
                 return await self._over_http(line, id_, answer, speaker)
-            finally:
-                self._free.put_nowait(line)
         await self._onto_the_topic(id_, answer, speaker)
         return True
 

@@ -14,6 +14,8 @@ from shared.contracts.dispatch import AnsweredState
 from shared.contracts.registry import Affiliation, PutHousehold
 from shared.kernel.codes import desk_of
 
+CITY = "6108"
+STREET_OFFICE = "610802006"
 LEVELS = {
     "cw5:area-chief": "cw5:1",
     "cw5:community-chief": "cw5:2",
@@ -98,6 +100,12 @@ class World:
     def below(self) -> dict[str, tuple[str, ...]]:
         """Each desk with every desk under it: the demonstration's codes nest, so the text says it."""
         return {desk: tuple(each for each in self.desks if each.startswith(desk)) for desk in self.desks}
+
+    @cached_property
+    def communities(self) -> dict[str, str]:
+        """The communities by code, with their names as people say them."""
+        here = [place for place in self.places if place.code in self.seats_by_desk]
+        return {place.code: place.name.removesuffix("居委会") for place in here}
 
     @property
     def is_whole(self) -> bool:

@@ -10,7 +10,13 @@ from cli.stack import health, launch
 from cli.stack.launch import Lease
 from cli.stack.paths import ROOT, RunDir
 from cli.stack.plan import Plan, load_plan, running_state
-from cli.stack.services import Program, server_environment, service_program, token_environment
+from cli.stack.services import (
+    Program,
+    own_environment,
+    server_environment,
+    service_program,
+    token_environment,
+)
 
 PREPARE_SECONDS = 120
 Services = Sequence[str | Program]
@@ -48,7 +54,8 @@ def add_services(run: RunDir, services: Services, *, prepare: Sequence[str] | No
     members = []
     for program in programs:
         known = running.get(program.name)
-        fresh = program.as_member(port=known.port if known else ports[program.name], servers=servers)
+        port = known.port if known else ports[program.name]
+        fresh = program.as_member(port=port, servers=servers | own_environment(run, program.name))
         # Asking again for what runs changes nothing.
         members.append(replace(fresh, generation=known.generation) if known else fresh)
     launch.follow(run, plan.with_members(members))

@@ -1,13 +1,15 @@
-"""`gridloop up`, `down` and `status`."""
+"""`gridloop up`, `down` and `status`, and the keys that gates trust."""
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.stack import detached
+from cli.stack import detached, keys
 from cli.stack.health import probe_of
+from cli.stack.paths import RunDir, default_run_dir
 from cli.stack.plan import StackState
 from cli.stack.services import SERVICE_NAMES
 
@@ -19,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(down)
     app.command()(status)
+    app.command("pass-keys")(pass_keys)
 
 
 def up(
@@ -53,6 +56,23 @@ def status(
         print(json.dumps(state.as_json(), indent=2))
         return
     _show(state)
+
+
+def pass_keys(
+    file: Annotated[
+        Path | None, typer.Option(help="The key file; the running stack's if none is given.")
+    ] = None,
+    *,
+    rotate: Annotated[bool, typer.Option(help="Add a key: it signs from now on, the others verify.")] = False,
+    withdraw: Annotated[str, typer.Option(help="Id of a key whose passes are believed no longer.")] = "",
+) -> None:
+    """Make the keys that sign passes, once, and show their ids; a running checkpoint follows the file."""
+    where = keys.pass_keys(file or RunDir(default_run_dir()).pass_keys)
+    if rotate:
+        keys.rotate_pass_keys(where)
+    if withdraw:
+        keys.withdraw_pass_key(where, withdraw)
+    print("\n".join(keys.pass_key_ids(where)))
 
 
 def _show(state: StackState) -> None:

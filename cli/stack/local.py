@@ -113,6 +113,16 @@ class LocalStack:
         victim.process.wait_gone(seconds=launch.END_SECONDS)
         return victim
 
+    def cut(self, name: str) -> Child:
+        """SIGKILL one child and keep it down until `resume`: an outage. The child as it was before."""
+        victim = self.state.children[name]
+        if victim.process is None:
+            raise UserError(f"{name} is not running now.")
+        victim.process.send(signal.SIGKILL)
+        # At once: the supervisor starts again what ended, unless the plan does not want it any more.
+        self._change(replace(self._member(name), wanted=False))
+        return victim
+
     def wait_healthy(self, name: str) -> Child:
         """Wait until a child runs and answers as a client sees it."""
         health.wait_child(self._run, name)

@@ -50,6 +50,15 @@ class RunDir:
         return self.path / "keys"
 
     @property
+    def pass_keys(self) -> Path:
+        """The keys that sign passes; checkpoint alone is given them."""
+        return self.keys / "pass.keys.json"
+
+    def spool(self, name: str) -> Path:
+        """Return the file in which one instance's crossings wait for Kafka: never shared by two."""
+        return self.data / f"{name}.spool"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from cli.errors import UserError
-from cli.stack import launch, toolchain
+from cli.stack import keys, launch, toolchain
 from cli.stack.child import LONGEST_DELAY, restart_delay
 from cli.stack.kafka import new_cluster_id
 from cli.stack.paths import RunDir
 from cli.stack.plan import Child, Member, Plan, StackState, load_plan, running_state
 from cli.stack.ports import FIRST, LAST, LOOPBACK, choose_port
 from cli.stack.processes import ProcessId, identify
-from cli.stack.services import Program, server_environment, service_program
+from cli.stack.services import Program, own_environment, server_environment, service_program
 
 
 @pytest.fixture
@@ -202,5 +202,32 @@ def test_services_get_addresses_and_their_own_port() -> None:
 
 @pytest.mark.parametrize("name", ["dispach", "dispatch-x", ""])
 def test_unknown_services_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match="registry, dispatch"):
+    with pytest.raises(UserError, match="registry, screening, checkpoint, dispatch"):
         service_program(name)
+
+
+def test_each_checkpoint_has_a_spool_of_its_own_and_shares_the_pass_keys(run: RunDir) -> None:
+    first, second = own_environment(run, "checkpoint"), own_environment(run, "checkpoint-2")
+    assert first["GRIDLOOP_PASS_KEYS"] == second["GRIDLOOP_PASS_KEYS"] == str(run.pass_keys)
+    assert Path(first["GRIDLOOP_SPOOL"]) != Path(second["GRIDLOOP_SPOOL"])
+    assert own_environment(run, "dispatch") == own_environment(run, "screening") == {}
+
+
+def test_pass_keys_are_made_once_and_only_their_owner_reads_them(run: RunDir) -> None:
+    made = keys.pass_keys(run.pass_keys).read_bytes()
+    assert keys.pass_keys(run.pass_keys).read_bytes() == made
+    assert run.pass_keys.stat().st_mode & 0o777 == 0o600
+    keys.rotate_pass_keys(run.pass_keys)
+    assert run.pass_keys.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_rotated_key_leaves_the_old_one_believed_until_it_is_withdrawn(run: RunDir) -> None:
+    (old,) = keys.pass_key_ids(keys.pass_keys(run.pass_keys))
+    fresh = keys.rotate_pass_keys(run.pass_keys)
+    assert keys.pass_key_ids(run.pass_keys) == [old, fresh]
+    keys.withdraw_pass_key(run.pass_keys, old)
+    assert keys.pass_key_ids(run.pass_keys) == [fresh]
+    with pytest.raises(UserError, match="no pass key"):
+        keys.withdraw_pass_key(run.pass_keys, old)
+    with pytest.raises(UserError, match="rotate first"):
+        keys.withdraw_pass_key(run.pass_keys, fresh)

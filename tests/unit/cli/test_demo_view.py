@@ -4,11 +4,10 @@ from io import StringIO
 
 from rich.console import Console
 
-from cli.demo.directive import CITY
-from cli.demo.ledger import Ledger
-from cli.demo.view import line, table
-from cli.demo.watch import Watch
-from cli.demo.world import World
+from cli.demo.directive.ledger import Ledger
+from cli.demo.directive.view import line, table
+from cli.demo.directive.watch import Watch
+from cli.demo.world import CITY, World
 from shared.contracts.dispatch import Counts, Progress
 
 COMMUNITY = "610802006001"

@@ -1,32 +1,31 @@
-"""The act of the directive: one order from the city's desk to every post of the street, and back."""
+"""One order from the city's desk to every post of the street, and back."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from cli.demo.actors import Actors, Holder
 from cli.demo.asking import ask, read
 from cli.demo.behaviour import behaviour, verdict
-from cli.demo.ledger import Ledger
+from cli.demo.directive.ledger import Ledger
+from cli.demo.directive.summary import Summary, compare
+from cli.demo.directive.view import line, table
+from cli.demo.directive.watch import Watch
+from cli.demo.play import play
 from cli.demo.stage import Stage
-from cli.demo.summary import Summary, compare
 from cli.demo.tail import tail
 from cli.demo.view import show
 from cli.demo.voice import Voice
-from cli.demo.watch import Watch
-from cli.demo.world import Seat, World
+from cli.demo.world import CITY, STREET_OFFICE, Seat, World
 from cli.errors import UserError
 from shared.contracts.dispatch import DELIVERIES_TOPIC, DIRECTIVES_TOPIC, PROGRESS_TOPIC
 
-CITY = "6108"
-STREET = "610802006"
 ISSUER = f"{CITY}/city-vertical:duty-desk"
 TEXT = "今晚八时前逐级传达到每一岗位，入户核对，办结即报。"
 DONE_S, STEP_S = 12.0, 4.0
-CLOSED_WITHIN_S = 240.0
-SETTLED_WITHIN_S = 30.0
+CLOSED_WITHIN_S = 270.0
 
 
 async def act(stage: Stage) -> Summary:
@@ -35,12 +34,13 @@ async def act(stage: Stage) -> Summary:
     addressed = [seat for seat in world.seats if _is_addressed(seat)]
     ledger = Ledger(world)
     voice = Voice(
-        producer=stage.producer, lines=stage.lines, tokens=stage.tokens,
+        producer=stage.producer, lines=stage.lines["dispatch"], tokens=stage.tokens,
         ledger=ledger, ulids=stage.ulids, clock=stage.clock,
     )  # fmt: skip
     holders = [_holder(seat, stage) for seat in world.seats]
     actors = Actors(holders, voice, stage.clock)
     directive = stage.ulids.new()
+    stage.played.add(directive)
     watch = Watch(world, ledger, timing.elapsed, directive, _expected(world, addressed))
     with timing.phase("directive", f"one order from {ISSUER} to {len(addressed)} posts"):
         began = timing.elapsed()
@@ -51,6 +51,9 @@ async def act(stage: Stage) -> Summary:
         summary.closed = await _is_closed(stage, directive)
         answers = {desk: await _progress(stage, directive, desk) for desk in watch.expected}
         compare(summary, watch=watch, ledger=ledger, addressed=addressed, answers=answers)
+    summary.findings = list(stage.findings)
+    summary.seconds = {phase: timing.phases[phase] for phase in ("directive", "comparison")}
+    summary.restarts = {name: child.restarts for name, child in stage.stack.state.children.items()}
     summary.differences += [f"delivered to the wrong person: {each}" for each in actors.misdelivered]
     summary.silent = sum(_is_silent(holder) for holder in holders)
     summary.vacant = sum(seat.holder is None for seat in addressed)
@@ -59,34 +62,26 @@ async def act(stage: Stage) -> Summary:
 
 async def _play(stage: Stage, watch: Watch, actors: Actors) -> None:
     """Run actors, observer and view until every desk has heard that the loop is closed."""
-    places = stage.world.places
-    communities = {each.code: each.name for each in places if each.code in watch.expected}
-    names = {CITY: "all"} | {code: name.removesuffix("居委会") for code, name in communities.items()}
+    names = {CITY: "all"} | stage.world.communities
     servers = stage.stack.kafka
     async with (
         tail(servers, DELIVERIES_TOPIC) as deliveries,
         tail(servers, PROGRESS_TOPIC, DIRECTIVES_TOPIC) as counts,
     ):
-        running = [
-            asyncio.ensure_future(actors.run(deliveries)),
-            asyncio.ensure_future(watch.run(counts)),
-            asyncio.ensure_future(show(watch, names, top=CITY, elapsed=watch.elapsed)),
-        ]
-        closed = asyncio.ensure_future(watch.complete.wait())
-        try:
-            await _issue(stage, watch.directive)
-            await actors.answer_early(watch.directive)
-            done, _ = await asyncio.wait(
-                {*running, closed}, timeout=CLOSED_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            # Only the close ends well; whatever else ended first ends with its own error.
-            for task in done - {closed}:
-                task.result()
-            await asyncio.wait_for(actors.settle(), SETTLED_WITHIN_S)
-        finally:
-            for task in (*running, closed):
-                task.cancel()
-            await asyncio.gather(*running, closed, return_exceptions=True)
+        await play(
+            _order(stage, watch, actors),
+            actors.run(deliveries),
+            watch.run(counts),
+            show(partial(table, watch, names), lambda: line(watch, CITY, watch.elapsed())),
+            seconds=CLOSED_WITHIN_S,
+        )
+
+
+async def _order(stage: Stage, watch: Watch, actors: Actors) -> None:
+    await _issue(stage, watch.directive)
+    await actors.answer_early(watch.directive)
+    await watch.complete.wait()
+    await actors.settle()
 
 
 async def _issue(stage: Stage, directive: str) -> None:
@@ -95,12 +90,12 @@ async def _issue(stage: Stage, directive: str) -> None:
     order = {
         "issuer": ISSUER,
         "text": TEXT,
-        "scope": STREET,
+        "scope": STREET_OFFICE,
         "mode": "relayed",
         "deadlines": {"done": DONE_S / speed, "step": STEP_S / speed},
         "dimensions": ["level"],
     }
-    headers = {**_desk_token(stage), "Idempotency-Key": directive}
+    headers = {**stage.token(ISSUER), "Idempotency-Key": directive}
     while True:
         reply = await ask(stage.clients["dispatch"], "POST", "/directives", json=order, headers=headers)
         if reply.status_code == HTTPStatus.CREATED:
@@ -111,17 +106,13 @@ async def _issue(stage: Stage, directive: str) -> None:
 
 async def _is_closed(stage: Stage, directive: str) -> bool:
     dispatch, path = stage.clients["dispatch"], f"/directives/{directive}"
-    stored = await read(dispatch, path, headers=_desk_token(stage))
+    stored = await read(dispatch, path, headers=stage.token(ISSUER))
     return stored["status"] == "closed" and stored["closed_at"] is not None
 
 
 async def _progress(stage: Stage, directive: str, desk: str) -> Mapping[str, Any]:
     dispatch, path = stage.clients["dispatch"], f"/directives/{directive}/progress"
-    return await read(dispatch, path, params={"desk": desk}, headers=_desk_token(stage))
-
-
-def _desk_token(stage: Stage) -> dict[str, str]:
-    return stage.tokens.of(stage.world.by_post[ISSUER].holder or "")
+    return await read(dispatch, path, params={"desk": desk}, headers=stage.token(ISSUER))
 
 
 def _holder(seat: Seat, stage: Stage) -> Holder:

@@ -1,19 +1,17 @@
-"""The end: what the services count, beside what the actors counted, and every difference."""
+"""The end of the act: what dispatch counts, beside what the actors counted, and every difference."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.demo.ledger import COUNTED, Ledger
-from cli.demo.watch import Watch
+from cli.demo.directive.ledger import COUNTED, Ledger
+from cli.demo.directive.watch import Watch
 from cli.demo.world import Seat
-
-SHOWN_AT_MOST = 20
 
 
 @dataclass(slots=True)
 class Summary:
-    """What is printed and written; `differences` decides the exit code."""
+    """What is printed and written of this act; `differences` decides the exit code."""
 
     directive: str
     entries: int = 0
@@ -45,12 +43,6 @@ class Summary:
         )
         yield "done          " + ", ".join(f"{share} % after {at} s" for share, at in self.reached.items())
         yield f"observed      {self.samples} counts, {self.above_truth} above the truth"
-        yield "took          " + ", ".join(f"{phase} {took} s" for phase, took in self.seconds.items())
-        if not self.differences:
-            yield "every count agrees with the independent one"
-        yield from (f"DIFFERS: {difference}" for difference in self.differences[:SHOWN_AT_MOST])
-        if len(self.differences) > SHOWN_AT_MOST:
-            yield f"… and {len(self.differences) - SHOWN_AT_MOST} more"
 
 
 def compare(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cli.demo.ledger import COUNTED, Ledger
+from cli.demo.directive.ledger import COUNTED, Ledger
 from cli.demo.tail import Records
 from cli.demo.world import World
 from shared.contracts.dispatch import DirectiveFact, Progress, SheetFrozen
