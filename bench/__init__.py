@@ -1,6 +1,7 @@
 """Measurements: `make bench`. Ratios of one run only; a run whose counts are not exact everywhere is void.
 
-`world` is the city, `outsider` plays everybody in it and checks every unit, `arms` are what is compared
-(the real dispatch service, and `raw`: the same topology in plain aiokafka), `sample` takes the figures of
-one run, `report` sets them side by side.
+`dispatch` is one order to a city and back beside the same topology in plain aiokafka, `visits` a round over
+every household beside dispatch's answers, `gate` a decision at a gate beside a bare handler. What they share:
+`tested` starts a real service afresh, `meter` reads what it used, `batches` appends for everybody outside,
+`report` sets figures side by side.
 """

@@ -1,9 +1,9 @@
-"""Both arms side by side: medians and ranges of one run, ratios pair by pair, and the conditions."""
+"""What a measurement says: figures side by side with their ranges, and the conditions they hold under."""
 
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -12,36 +12,49 @@ from typing import Any, Final
 import psutil
 from pymongo import MongoClient
 
-from bench.sample import Figures, Run
 from cli.stack.local import LocalStack
 from shared.messaging import consumer
 
-LIBRARIES: Final = ("aiokafka", "faststream", "pydantic", "motor", "pymongo")
-UNITS: Final = {
-    "answers_per_s": "answers/s, order given → city exact",
-    "answers_back_per_s": "answers/s, first answer → city exact",
-    "wall_s": "wall, order given → city exact (s)",
-    "fan_out_s": "  fan-out: order → last delivery read (s)",
-    "back_s": "  back: first answer → city exact (s)",
-    "cpu_us_per_answer": "service CPU per answer (µs)",
-    "cpu_back_us_per_answer": "  of which after the first answer (µs)",
-    "kafka_cpu_us_per_answer": "Kafka CPU per answer (µs)",
-    "mongo_cpu_us_per_answer": "database CPU per answer (µs)",
-    "writes_per_answer": "database writes per answer",
-    "messages_per_answer": "messages per answer, the answer included",
-    "growth_mb_per_100k": "memory growth per 100,000 open entries (MB)",
-}
+LIBRARIES: Final = (
+    "aiokafka",
+    "faststream",
+    "pydantic",
+    "motor",
+    "pymongo",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+)
+Pair = tuple[Mapping[str, float], Mapping[str, float]]
 
 
-def conditions(stack: LocalStack, *, posts: int, pairs: int) -> dict[str, Any]:
+class Void(Exception):  # noqa: N818 - named by what it makes of a run
+    """The run does not count: something was late or not exact."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement: its sizes, its tables, every run for programs, and why runs do not count."""
+
+    name: str
+    sizes: dict[str, Any]
+    text: str
+    runs: list[dict[str, Any]]
+    void: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> bool:
+        """Whether there were runs and all of them were exact."""
+        return bool(self.runs) and not self.void
+
+
+def conditions(stack: LocalStack) -> dict[str, Any]:
     """Return what a figure means nothing without."""
     with MongoClient[dict[str, Any]](stack.mongo) as client:
         server = client.server_info()
     mongo = psutil.Process(stack.state.pids["mongo"]).cmdline()
     is_secantus = any("secantus" in part for part in mongo)
     return {
-        "posts": posts,
-        "pairs": pairs,
         "cores": os.cpu_count(),
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
         "load average before": round(os.getloadavg()[0], 2),
@@ -69,26 +82,27 @@ def _kafka_version(stack: LocalStack) -> str:
     return "unknown"
 
 
-def table(pairs: Sequence[tuple[Run, Run]]) -> str:
-    """Return a table of every figure: median (least to greatest) of each arm and of the pairs' ratios."""
-    whole = [(ours.figures, raw.figures) for ours, raw in pairs if ours.figures and raw.figures]
-    lines = ["| figure | gridloop | raw | gridloop ÷ raw |", "|---|---|---|---|"]
-    if not whole:
-        return "\n".join(lines)
-    for name in (field.name for field in fields(Figures)):
-        ours = [getattr(pair[0], name) for pair in whole]
-        raw = [getattr(pair[1], name) for pair in whole]
-        ratios = [one / other for one, other in zip(ours, raw, strict=True) if other]
-        lines.append(f"| {UNITS[name].strip()} | {_spread(ours)} | {_spread(raw)} | {_spread(ratios)} |")
+def paired(pairs: Sequence[Pair], units: Mapping[str, str], heads: tuple[str, str]) -> str:
+    """Return a table: median (least to greatest) of both sides, and of the ratios pair by pair."""
+    one, other = heads
+    lines = [f"| figure | {one} | {other} | {one} ÷ {other} |", "|---|---|---|---|"]
+    for name, unit in units.items():
+        ours, theirs = [pair[0][name] for pair in pairs], [pair[1][name] for pair in pairs]
+        ratios = [mine / yours for mine, yours in zip(ours, theirs, strict=True) if yours]
+        if pairs:
+            lines.append(f"| {unit} | {spread(ours)} | {spread(theirs)} | {spread(ratios)} |")
     return "\n".join(lines)
 
 
-def as_json(circumstances: dict[str, Any], pairs: Sequence[tuple[Run, Run]]) -> dict[str, Any]:
-    """Return everything, for programs."""
-    return {"conditions": circumstances, "runs": [asdict(run) for pair in pairs for run in pair]}
+def single(runs: Sequence[Mapping[str, float]], units: Mapping[str, str]) -> str:
+    """Return a table of figures that stand beside nothing."""
+    lines = ["| figure | |", "|---|---|"]
+    lines += [f"| {unit} | {spread([run[name] for run in runs])} |" for name, unit in units.items() if runs]
+    return "\n".join(lines)
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Return a median with its range."""
     if not values:
         return "–"
     middle = _short(median(values))

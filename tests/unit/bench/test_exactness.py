@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from bench.__main__ import verdict
-from bench.outsider import differences, is_exact, overcounts
-from bench.report import table
-from bench.sample import Figures, Run
-from bench.world import CITY, ISSUER, build
+from bench.dispatch.outsider import differences, is_exact, overcounts
+from bench.dispatch.pairs import UNITS, exact_pairs
+from bench.dispatch.sample import Figures, Run
+from bench.dispatch.world import CITY, ISSUER, build
+from bench.report import Measured, paired
 from shared.contracts.dispatch import Answer
 
 DIRECTIVE = "directive-1"
@@ -100,16 +101,22 @@ class TestExactness:
 
 class TestTheVerdict:
     def test_only_exact_runs_pass(self) -> None:
-        ours, raw = Run("gridloop", 0.1, figures(2)), Run("raw", 0.1, figures(1))
-        void = Run("gridloop", 0.1, None, ["610801: short by one"])
+        good = Measured("dispatch", {}, "", [{"arm": "gridloop"}])
+        void = Measured("gate", {}, "", [{"arm": "gridloop"}], ["610801: short by one"])
 
-        assert verdict([(ours, raw)]) == 0
-        assert verdict([(ours, raw), (void, raw)]) == 1
+        assert verdict([good]) == 0
+        assert verdict([good, void]) == 1
+        assert verdict([good, Measured("visits", {}, "", [])]) == 1
         assert verdict([]) == 1
+
+    def test_a_run_without_figures_says_why_it_is_void(self) -> None:
+        assert Run("gridloop", 0.1, None, ["610801: short by one"]).void == "gridloop: 610801: short by one"
+        assert not Run("gridloop", 0.1, figures(1)).void
 
     def test_ratios_are_taken_pair_by_pair_and_a_void_pair_gives_none(self) -> None:
         raw, void = Run("raw", 0.1, figures(1)), Run("gridloop", 0.1, None, ["late"])
         pairs = [(Run("gridloop", 0.1, figures(value)), raw) for value in (2.0, 4.0, 3.0)]
 
-        assert "| 3 (2–4) | 1 (1–1) | 3 (2–4) |" in table([*pairs, (void, raw)])
-        assert table([(void, raw)]).count("\n") == 1
+        shown = paired(exact_pairs([*pairs, (void, raw)]), UNITS, ("gridloop", "raw"))
+        assert "| 3 (2–4) | 1 (1–1) | 3 (2–4) |" in shown
+        assert paired(exact_pairs([(void, raw)]), UNITS, ("gridloop", "raw")).count("\n") == 1

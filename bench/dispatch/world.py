@@ -98,26 +98,26 @@ class World:
         return message(contract.ACKS_TOPIC, contract.ANSWER, desk, answer, context)
 
 
-def build(posts: int) -> World:
+def build(posts: int, city: str = CITY) -> World:
     """Return a city whose communities have exactly this many posts; duty desks come on top."""
     communities = [min(POSTS_A_DESK, posts - first) for first in range(0, posts, POSTS_A_DESK)]
     streets = [communities[at : at + DESKS_A_STREET] for at in range(0, len(communities), DESKS_A_STREET)]
     counties = [streets[at : at + STREETS_A_COUNTY] for at in range(0, len(streets), STREETS_A_COUNTY)]
     below = []
     for number, county in enumerate(counties, 1):
-        below.append(list(_county(f"{CITY}{number:02}", county)))
-    city = _upper(CITY, (), [rosters[0] for rosters in below])
-    return World((city, *(roster for rosters in below for roster in rosters)))
+        below.append(list(_county(city, f"{city}{number:02}", county)))
+    top = _upper(city, (), [rosters[0] for rosters in below])
+    return World((top, *(roster for rosters in below for roster in rosters)))
 
 
-def _county(code: str, streets: list[list[int]]) -> Iterator[Roster]:
+def _county(city: str, code: str, streets: list[list[int]]) -> Iterator[Roster]:
     below = []
     for number, sizes in enumerate(streets, 1):
         street = f"{code}{number:03}"
-        path = (CITY, code, street)
+        path = (city, code, street)
         desks = [_community(f"{street}{at:03}", path, size) for at, size in enumerate(sizes, 1)]
         below.append([_upper(street, path[:-1], desks), *desks])
-    yield _upper(code, (CITY,), [rosters[0] for rosters in below])
+    yield _upper(code, (city,), [rosters[0] for rosters in below])
     for rosters in below:
         yield from rosters
 

@@ -3,23 +3,18 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Final
 
-import psutil
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from pymongo import MongoClient
-
-from bench.arms import Arm
-from bench.outsider import Outsider, Void, differences, is_exact, overcounts
-from bench.world import CITY, World
+from bench.dispatch.arms import Arm
+from bench.dispatch.outsider import Outsider, differences, is_exact, overcounts
+from bench.dispatch.world import CITY, World
+from bench.meter import MEGABYTE, ROLES, SERVICE, Meter
+from bench.report import Void
 from cli.stack.local import LocalStack
 
-MEGABYTE: Final = 1_000_000
 PER_OPEN: Final = 100_000
-SERVICE: Final = "service"
-ROLES: Final = (SERVICE, "kafka", "mongo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,63 +44,10 @@ class Run:
     figures: Figures | None
     wrong: list[str] = field(default_factory=list)
 
-
-@dataclass(slots=True)
-class Meter:
-    """Reads what an arm and its servers have used so far."""
-
-    stack: LocalStack
-    arm: Arm
-    service: psutil.Process
-    partitions: int
-
-    def processes(self) -> dict[str, psutil.Process]:
-        """Return the root process of each role."""
-        pids = self.stack.state.pids
-        return {SERVICE: self.service, **{role: psutil.Process(pids[role]) for role in ROLES[1:]}}
-
-    def cpu(self) -> dict[str, float]:
-        """Return CPU seconds by role, children included, those that have exited too."""
-        return {role: tree_cpu(process) for role, process in self.processes().items()}
-
-    def rss(self) -> int:
-        """Return the resident memory of the arm's own processes."""
-        tree = [self.service, *self.service.children(recursive=True)]
-        return sum(process.memory_info().rss for process in tree)
-
-    def writes(self) -> int:
-        """Return the document writes so far: each raises the `v` of one document by one."""
-        with MongoClient[dict[str, Any]](self.stack.mongo) as client:
-            database = client[self.arm.database]
-            return sum(
-                document.get("v", 0)
-                for name in self.arm.collections
-                for document in database[name].find({}, {"v": 1})
-            )
-
-    async def messages(self) -> int:
-        """Return how many records the arm's topics have ever been given."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.stack.kafka)
-        await consumer.start()
-        try:
-            places = [
-                TopicPartition(topic, number)
-                for topic in self.arm.all_topics
-                for number in range(self.partitions)
-            ]
-            ends: Mapping[Any, int] = await consumer.end_offsets(places)
-        finally:
-            await consumer.stop()
-        return sum(ends.values())
-
-
-def tree_cpu(root: psutil.Process) -> float:
-    """Return the CPU seconds of a process and all its descendants; a parent keeps its dead children's."""
-    total = 0.0
-    for process in (root, *root.children(recursive=True)):
-        times = process.cpu_times()
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+    @property
+    def void(self) -> str:
+        """Why the run does not count; empty for one that does."""
+        return "" if self.figures else f"{self.arm}: {'; '.join(self.wrong[:5])}"
 
 
 async def measure(
@@ -118,7 +60,7 @@ async def measure(
     outsider = Outsider(stack.kafka, arm.topics, city=CITY, partitions=partitions)
     try:
         await outsider.start()
-        meter = Meter(stack, arm, service, partitions)
+        meter = Meter(stack, service, arm.traces, partitions)
         figures, wrong = await _there_and_back(
             outsider, meter, arm, world, directive=directive, seed=seed, within_s=within_s
         )
@@ -142,13 +84,16 @@ async def _there_and_back(
 ) -> tuple[Figures, list[str]]:
     addressed = world.addressees.keys()
     truth = world.truth
-    answers = outsider.prepare(world.answers(directive, seed))
+    # The same bytes, on the topic of the arm.
+    answers = outsider.batches.prepare(
+        [replace(answer, topic=arm.topics.answers) for answer in world.answers(directive, seed)]
+    )
     writes, messages = meter.writes(), await meter.messages()
     rss, cpu, began = meter.rss(), meter.cpu(), perf_counter()
-    await outsider.send(arm.order(world, directive))
+    await outsider.batches.send(arm.order(world, directive))
     delivered = await outsider.until(lambda: len(outsider.delivered) >= len(addressed), within_s, "fan-out")
     rss_open, cpu_open = meter.rss(), meter.cpu()
-    await outsider.answer(answers)
+    await outsider.batches.append(answers)
     exact = await outsider.until(
         lambda: bool(outsider.seen_at_city) and is_exact(outsider.seen_at_city[-1], truth[CITY]),
         within_s,

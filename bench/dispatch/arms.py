@@ -8,17 +8,16 @@ from typing import Final, Protocol
 
 import psutil
 
-from bench import raw
-from bench.outsider import Topics
-from bench.world import CITY, ISSUER, World
+from bench.dispatch import raw
+from bench.dispatch.outsider import Topics
+from bench.dispatch.world import CITY, ISSUER, World
+from bench.meter import Traces
+from bench.tested import SETTLE_S, Tested
 from cli.stack.local import LocalStack
-from cli.stack.services import Program
 from services.dispatch.store import INDEXES
 from shared.contracts import dispatch
 from shared.contracts.envelope import Message
-from shared.messaging.consumer import SESSION_S
 
-DISPATCH: Final = "dispatch"
 GRACE_S: Final = 10
 
 
@@ -27,9 +26,7 @@ class Arm(Protocol):
 
     name: str
     topics: Topics
-    all_topics: tuple[str, ...]
-    database: str
-    collections: tuple[str, ...]
+    traces: Traces
     closes: bool
     settle_s: float
 
@@ -44,7 +41,7 @@ class Arm(Protocol):
 
 
 class DispatchArm:
-    """The real service: `python -m services.dispatch` under the stack's supervisor."""
+    """The real service."""
 
     name = "gridloop"
     topics = Topics(
@@ -52,39 +49,24 @@ class DispatchArm:
         deliveries=dispatch.DELIVERIES_TOPIC.name,
         progress=dispatch.PROGRESS_TOPIC.name,
     )
-    all_topics = tuple(topic.name for topic in dispatch.TOPICS)
-    database = "gridloop_dispatch"
-    collections = tuple(INDEXES)
+    traces = Traces("gridloop_dispatch", tuple(INDEXES), tuple(topic.name for topic in dispatch.TOPICS))
     closes = True
-    # A service that took over reads its last records once more a session later: that is no run's work.
-    settle_s = SESSION_S + 2
+    settle_s = SETTLE_S
 
-    def __init__(self, stack: LocalStack, program: Program) -> None:
-        self._stack = stack
-        self._program = program
+    def __init__(self, stack: LocalStack) -> None:
+        self._service = Tested(stack, "dispatch")
 
     def start(self) -> psutil.Process:
         """Start or resume the service and wait for /readyz."""
-        if self._program.name in self._stack.state.services:
-            child = self._stack.resume(self._program.name)
-        else:
-            self._stack.start(self._program)
-            child = self._stack.state.services[self._program.name]
-        return psutil.Process(child.pid)
+        return self._service.start()
 
     def stop(self) -> None:
         """Stop the service as an operator would."""
-        self._stack.stop(self._program.name)
+        self._service.stop()
 
     def order(self, world: World, directive: str) -> Message:
         """Return the city's command."""
         return world.order(directive)
-
-
-def dispatch_program() -> Program:
-    """Return the service as `gridloop up` runs it, quieter."""
-    env = {"GRIDLOOP_LOCAL": "true", "GRIDLOOP_LOG_LEVEL": "WARNING"}
-    return Program(name=DISPATCH, argv=(sys.executable, "-m", "services.dispatch"), env=env)
 
 
 @dataclass
@@ -96,16 +78,14 @@ class RawArm:
     partitions: int
     name = "raw"
     topics = Topics(answers=raw.ACKS, deliveries=raw.DELIVERIES, progress=raw.PROGRESS)
-    all_topics: tuple[str, ...] = raw.TOPICS
-    database = raw.DATABASE
-    collections: tuple[str, ...] = raw.COLLECTIONS
+    traces = Traces(raw.DATABASE, raw.COLLECTIONS, raw.TOPICS)
     closes = False
     settle_s = 0.0
     _child: subprocess.Popen[str] | None = None
 
     def start(self) -> psutil.Process:
         """Start the loop and wait for its word."""
-        command = [sys.executable, "-m", "bench.raw", self.kafka, self.mongo, str(self.partitions)]
+        command = [sys.executable, "-m", "bench.dispatch.raw", self.kafka, self.mongo, str(self.partitions)]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self._child.stdout.readline() if self._child.stdout else ""
         if line.strip() != raw.READY:
