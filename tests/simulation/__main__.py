@@ -1,11 +1,42 @@
-"""`python -m tests.simulation SEED` shows one seed's trace; `SEEDS=a:b` runs a range and says what broke."""
+"""`python -m tests.simulation [dispatch|round|gate] SEED` shows one seed's trace; `SEEDS=a:b` runs a range.
+
+Without a name it is the dispatch loop. A range says what broke, and how fast it was.
+"""
 
 import os
 import sys
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
-from tests.simulation.run import Simulation
+from tests.simulation.gate.run import Simulation as GateSimulation
+from tests.simulation.log import Log
+from tests.simulation.rounds.run import Simulation as RoundSimulation
+from tests.simulation.run import Simulation as DispatchSimulation
 from tests.simulation.violation import Violation
+
+
+class Scenario(Protocol):
+    """One simulation under one seed."""
+
+    log: Log
+
+    def run(self) -> object:
+        """Return a report, or raise the violation that was found."""
+
+
+class Kind(Protocol):
+    """What makes a scenario of a seed."""
+
+    def __call__(self, seed: int) -> Scenario:
+        """Prepare a run."""
+
+
+SCENARIOS: Mapping[str, Kind] = {
+    "dispatch": DispatchSimulation,
+    "round": RoundSimulation,
+    "gate": GateSimulation,
+}
 
 
 def say(line: object) -> None:
@@ -13,9 +44,9 @@ def say(line: object) -> None:
     sys.stdout.write(f"{line}\n")
 
 
-def one(seed: int) -> int:
+def one(kind: Kind, seed: int) -> int:
     """Run one seed and print its trace."""
-    simulation = Simulation(seed)
+    simulation = kind(seed)
     simulation.log.trace = []
     try:
         say(simulation.run())
@@ -26,12 +57,12 @@ def one(seed: int) -> int:
     return 0
 
 
-def many(first: int, last: int) -> int:
+def many(kind: Kind, first: int, last: int) -> int:
     """Run a range of seeds and print each violation."""
     began, broken = time.perf_counter(), 0
     for seed in range(first, last):
         try:
-            Simulation(seed).run()
+            kind(seed).run()
         except Violation as violation:
             broken += 1
             say(violation)
@@ -40,8 +71,14 @@ def many(first: int, last: int) -> int:
     return min(broken, 1)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Run what the arguments name."""
+    kind = SCENARIOS[arguments.pop(0) if arguments and arguments[0] in SCENARIOS else "dispatch"]
     if "SEEDS" in os.environ:
         low, high = os.environ["SEEDS"].split(":")
-        sys.exit(many(int(low), int(high)))
-    sys.exit(one(int(sys.argv[1])))
+        return many(kind, int(low), int(high))
+    return one(kind, int(arguments[0]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

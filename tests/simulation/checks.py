@@ -4,17 +4,16 @@
 fall when somebody who had only to read refuses later, so it is held against the truth but not to grow.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.contracts.base import Model
 from shared.contracts.dispatch import Answer, Delivery, DirectiveFact, Escalate, Progress, Tally
 from shared.contracts.outcomes import Outcome
 from shared.flow.documents import Write
-from shared.flow.partitions import partition_of
-from shared.flow.records import Arrival, Record, Unreadable
-from tests.simulation.log import PARTITIONS
+from shared.flow.records import Arrival, Unreadable
+from tests.simulation.applying import Applying
 from tests.simulation.oracle import COUNTED, Oracle
 from tests.simulation.storage import Store, View
 from tests.simulation.truth import Truth
@@ -35,7 +34,10 @@ class Checks:
     told: dict[str, Model] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
     bad: set[str] = field(default_factory=set)
-    applied: Counter[str] = field(default_factory=Counter)
+    applying: Applying = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.applying = Applying(self.store)
 
     def appended(self, arrival: Arrival) -> None:
         """Check a record the moment it stands in the log."""
@@ -68,30 +70,12 @@ class Checks:
     def committing(self, view: View, writes: Sequence[Write]) -> None:
         """Check what a transaction claims to have applied, and fold exactly that into the oracle."""
         froze = {write.id: write.body["roster_v"] for write in writes if write.collection == "frozen"}
-        moves = {write.id: self._move(write) for write in writes if write.collection == "positions"}
-        for arrival in view.batch:
-            origin = arrival.origin
-            old, new = moves.get(f"{view.group}/{origin.partition}", {}).get(origin.topic, (0, 0))
-            if old <= origin.offset < new:
-                self.applied[f"{view.group}/{origin.partition}/{origin.topic}"] += 1
-                at_home = partition_of(origin.key, PARTITIONS) == origin.partition
-                if view.group == "dispatch.sheets" and isinstance(arrival, Record) and at_home:
-                    self.oracle.apply(arrival, froze)
-        for place, topics in moves.items():
-            for topic, (_, new) in topics.items():
-                known = self.applied[f"{place}/{topic}"]
-                require(known == new, "each record is applied once", f"{place} {topic}: {known} of {new}")
+        for record in self.applying.fresh(view, writes):
+            if view.group == "dispatch.sheets":
+                self.oracle.apply(record, froze)
         for write in writes:
             if write.collection == "directives" and write.body["status"] == "closed":
                 self._accounted(write.id, write.body["order"]["version"], write.body["order"]["desk"], 10**6)
-
-    def _move(self, write: Write) -> Mapping[str, tuple[int, int]]:
-        known = self.store.get("positions", write.id)
-        old = dict(known["next"]) if known else {}
-        new = dict(write.body["next"])
-        for topic, at in old.items():
-            require(new.get(topic, 0) >= at, "a position never goes back", f"{write.id} {topic}")
-        return {topic: (old.get(topic, 0), at) for topic, at in new.items()}
 
     def _progress(self, progress: Progress) -> None:
         name = f"{progress.directive}/{progress.desk}"

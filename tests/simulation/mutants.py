@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.dispatch.domain import progress as progress_rules
 from services.dispatch.domain import sheet as sheet_rules
-from services.dispatch.domain.deadlines import DatedDeadlines
+from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
 from services.dispatch.store import ROLLS, SHEETS
-from shared.contracts.dispatch import Answer, Tally
+from shared.contracts.dispatch import Answer, Counts, Tally
 from shared.contracts.envelope import Message
+from shared.domain.dated import Dated
+from shared.domain.roll import Roll
 from shared.flow.batch import POSITIONS, Flow, Position, position_id
 from shared.flow.documents import Documents
 from shared.flow.handler import Handler
@@ -62,7 +63,7 @@ class PublishFirst(Flow):
 class MarkFirst(Sheets):
     """Marks fan-outs as sent in the transaction that releases them: a crash loses them."""
 
-    def __init__(self, *, source: str, deadlines: DatedDeadlines) -> None:
+    def __init__(self, *, source: str, deadlines: Dated[DefaultDeadlines]) -> None:
         super().__init__(source=source, deadlines=deadlines)
         self._fresh: dict[object, bool] = {}
 
@@ -86,7 +87,7 @@ class AddsDeltas(ProgressRoll):
             known = roll.below.get(body.desk) if roll else None
             if known is not None and known.version == body.version:
                 cells = {
-                    name: known.cells[name] + counts if name in known.cells else counts
+                    name: Counts.total_of([known.cells[name], counts]) if name in known.cells else counts
                     for name, counts in body.cells.items()
                 }
                 body = body.model_copy(update={"cells": cells})
@@ -103,7 +104,7 @@ class LastTallyWins(ProgressRoll):
             super().rule(docs, record)
             return
         id_ = f"{body.directive}/{body.to}"
-        roll = docs.get(ROLLS, id_) or progress_rules.Roll(body.directive, body.to)
+        roll = docs.get(ROLLS, id_) or Roll(body.directive, body.to)
         if body.covers == "own":
             roll.own = body
         else:

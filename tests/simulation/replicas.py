@@ -31,6 +31,7 @@ class Faults:
     publish: float
     rebalances: int
     crashes: int
+    stall: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ class Cluster:
         while lanes:
             if self._scheduler.chance(0.5):
                 await pause()
-            if self._scheduler.chance(0.01):  # a stalled send: others overtake what it says
+            if self._scheduler.chance(self._faults.stall):  # a stalled send: others overtake what it says
                 await sleep(self._scheduler.random.uniform(0, 20))
             if self._scheduler.chance(self._faults.publish):
                 raise Transient("append-unknown")

@@ -8,13 +8,12 @@ from services.dispatch.domain.directive import Limits
 from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
-from services.dispatch.store import ROSTERS
 from shared.contracts import dispatch as contract
-from shared.contracts.registry import ROSTERS_TOPIC, Roster
+from shared.contracts.registry import ROSTERS_TOPIC
 from shared.contracts.topics import Topic
 from shared.flow.decide import Decide
 from shared.flow.handler import Handler
-from shared.flow.merge import KeepNewest
+from shared.service import rosters
 from tests.simulation import final
 from tests.simulation.actors import Actors
 from tests.simulation.checks import Checks
@@ -114,10 +113,6 @@ class Simulation:
         return False
 
 
-def _rosters() -> Handler:
-    return KeepNewest(Roster, ROSTERS, id_of=lambda roster: roster.desk, version_of=lambda roster: roster.v)
-
-
 def _commands() -> Handler:
     decider = Directives(source=SOURCE, limits=LIMITS, deadlines=DEADLINES)
     return Decide(decider, outcomes=contract.OUTCOMES_TOPIC, outcome_type=contract.OUTCOME, source=SOURCE)
@@ -130,5 +125,5 @@ GROUPS: Mapping[str, tuple[tuple[Topic, ...], Callable[[], Handler]]] = {
         lambda: Sheets(source=SOURCE, deadlines=DEADLINES),
     ),
     "dispatch.progress": ((contract.TALLIES_TOPIC,), lambda: ProgressRoll(source=SOURCE)),
-    "dispatch.rosters": ((ROSTERS_TOPIC,), _rosters),
+    "dispatch.rosters": ((ROSTERS_TOPIC,), rosters.copies),
 }

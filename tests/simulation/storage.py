@@ -24,6 +24,7 @@ class Store:
         self.due: dict[tuple[str, str], int] = {}
         self._guarded = guarded
         self.before_commit: list[Commit] = []
+        self.on_session: list[Callable[[View], None]] = []
 
     def get(self, collection: str, id_: str) -> Body | None:
         """Return a document."""
@@ -68,6 +69,8 @@ class View:
 
     def session(self) -> "MemorySession":
         """Open a session."""
+        for told in self.store.on_session:
+            told(self)
         return MemorySession(self)
 
 
@@ -97,6 +100,12 @@ class MemorySession:
             raise Transient("database-away")
         found = ((id_, self._view.store.get(collection, id_)) for id_ in ids)
         return {id_: body for id_, body in found if body is not None}
+
+    async def find(self, collection: str, field: str, value: str) -> dict[str, Any]:
+        """Return the documents whose top-level field has this value, by id."""
+        await pause()
+        bodies = self._view.store.all(collection)
+        return {body["_id"]: body for body in bodies if body.get(field) == value}
 
     async def claim(self, writes: Sequence[Write]) -> None:
         """Write one after the other: what comes between two of them may be anything, a crash too."""

@@ -1,10 +1,8 @@
 """The loop holds under crashes, duplicates, reordering and zombies, and the checks can fail."""
 
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,6 @@ SEEDS = 200
 CHUNK = 10
 MUTANT_SEEDS = range(24, 184)
 SCRIPT = "from tests.simulation.run import Simulation; print(Simulation({seed}).run().trace)"
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Mutants break rules on purpose, and flow logs each record that does."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def _run_all(mutant: Mutant) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from services.dispatch.store import ROSTERS
 from services.dispatch.ticker import Ticker
 from shared.contracts.envelope import Message
 from shared.contracts.registry import Roster
 from shared.flow.documents import Body
+from shared.service.rosters import ROSTERS
 from tests.simulation.log import Log
 from tests.simulation.scheduler import Scheduler, pause
 from tests.simulation.storage import Store
@@ -16,10 +16,11 @@ from tests.simulation.storage import Store
 if TYPE_CHECKING:
     from services.dispatch.queries import Queries
     from shared.messaging.producer import Producer
+    from shared.service.rosters import Rosters
 
 
 class Reads:
-    """The queries a ticker asks, answered from the simulated store."""
+    """What a ticker asks, answered from the simulated store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +39,7 @@ class Reads:
         await pause()
         return [body for body in self._store.all("sheets") if body["live"] and body["_id"] > after][:limit]
 
-    async def roster_versions(self, desks: Sequence[str]) -> dict[str, int]:
+    async def versions(self, desks: Sequence[str]) -> dict[str, int]:
         """Return how new each desk's copy is, where there is one."""
         await pause()
         copies = ((desk, self._store.get("rosters", desk)) for desk in desks)
@@ -108,6 +109,7 @@ class Ticking:
         reads, appends = Reads(self._store), Appends(self._scheduler, self._log)
         return Ticker(
             lambda: cast("Queries", reads),
+            lambda: cast("Rosters", reads),
             lambda: cast("Producer", appends),
             clock=self,
             source="dispatch",

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from services.dispatch.domain.deadlines import DatedDeadlines
+from services.dispatch.domain.deadlines import DefaultDeadlines
 from shared.contracts.dispatch import Deadlines
 from shared.contracts.registry import ChildDesk, DoneAt, Roster, Seat, Superior, Verb
+from shared.domain.dated import Dated
 
 CITY = "6101"
 ON = date(2026, 1, 1)
@@ -17,7 +18,8 @@ CHAIN: tuple[tuple[str, Verb], ...] = (
     ("area-chief", "commands"), ("community-chief", "leads"), ("grid-chief", "accountable"),
     ("building-head", "takes-charge"), ("grid-member", "none"),
 )  # fmt: skip
-DEADLINES = DatedDeadlines([(datetime(2020, 1, 1, tzinfo=UTC), Deadlines(done=60, step=30))])
+SOON = DefaultDeadlines(done=60, step=30, alert=Deadlines(done=60, step=30))
+DEADLINES = Dated([(datetime(2020, 1, 1, tzinfo=UTC), SOON)])
 
 
 @dataclass(slots=True)
