@@ -13,7 +13,7 @@ DEMO ?= # options for the demonstration, e.g. DEMO="--seed 8"
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(READY) ## Run the demonstration: servers, services, a city, one order down and back
+demo: $(READY) ## Run the demonstration: an order down and back, a screening round, a morning at a gate
 	$(BIN)/gridloop demo $(DEMO)
 
 test: $(READY) ## Run all tests, those on real Kafka and MongoDB included

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from shared.contracts import dispatch as contract
 from shared.contracts.dispatch import Answer, Delivery, Progress
+from shared.contracts.topics import Topic
 from tests.harness.log import Log, header
 
 
@@ -32,10 +33,10 @@ async def never_above_the_truth(log: Log, directive: str) -> list[Progress]:
     return shown
 
 
-async def decided_once(log: Log, *commands: str) -> None:
+async def decided_once(log: Log, *commands: str, topic: Topic = contract.OUTCOMES_TOPIC) -> None:
     """Fail unless each command has outcomes, all of them the same bytes."""
     outcomes: dict[str, set[bytes]] = defaultdict(set)
-    for record in await log.read(contract.OUTCOMES_TOPIC):
+    for record in await log.read(topic):
         outcomes[record.key.decode().rpartition("/")[2]].add(record.value)
     for command in commands:
         assert len(outcomes[command]) == 1, f"{command} has {len(outcomes[command])} outcomes"
