@@ -23,7 +23,7 @@ from shared.contracts.base import Code, Handle, MessageId, Model
 from shared.contracts.checkpoint import IssuePass, PassFact, PassKind
 
 LONGEST: Final = 600
-REMEMBERED: Final = 50_000
+REMEMBERED: Final = 65_536
 _SIGN1: Final = 18
 _HEADER_ALG, _HEADER_KID = 1, 4
 # RFC 8392 names the first four; numbers below -65536 are for private use.
