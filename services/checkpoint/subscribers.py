@@ -35,7 +35,7 @@ def groups(settings: CheckpointSettings) -> list[Group]:
             (checkpoint.CROSSINGS_TOPIC,),
             Crossings(source=source, rules=rules, zone=zone),
             # A poll is merged in one go, and whoever stands at the gate meanwhile waits for it.
-            max_records=100,
+            max_records=40,
             gather=True,
         ),
         rosters.group("checkpoint"),

@@ -25,6 +25,8 @@ CONNECT_S: Final = 10.0
 ANSWER_S: Final = 3.0
 POLL_MS: Final = 200
 MAX_RECORDS: Final = 2_000
+# Of each partition at once: the client's own default times dozens of partitions is more than all the data.
+FETCH_BYTES: Final = 131_072
 RETRY_S: Final = 0.5
 # Records applied before other work gets a turn: whoever follows may also be answering requests.
 TURN: Final = 50
@@ -90,6 +92,7 @@ class Follower:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             metadata_max_age_ms=60_000,
+            max_partition_fetch_bytes=FETCH_BYTES,
             **self._security.of_clients(),
         )
         try:
