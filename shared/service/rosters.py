@@ -90,19 +90,16 @@ class Rosters:
 
 
 class Holders:
-    """A desk's roster and the holders of its posts, known for a second: an appointment counts soon enough.
+    """Who holds which post of a desk, remembered for a second: a new appointment counts at once enough.
 
     Every answer asks, and a desk's roster is hundreds of seats to read.
     """
 
     FRESH = timedelta(seconds=1)
-    MOST = 64
-    """Rosters held at once: each is hundreds of seats."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[str, tuple[datetime, dict[str, str]]] = {}
-        self._rosters: dict[str, tuple[datetime, Roster]] = {}
 
     async def of(self, desk: str, rosters: Rosters) -> dict[str, str]:
         """Return post → holder for the held posts of a desk."""
@@ -112,18 +109,6 @@ class Holders:
             holders = await rosters.holders(desk)
             self._known[desk] = now, holders
         return holders
-
-    async def roster(self, desk: str, rosters: Rosters) -> Roster | None:
-        """Return a desk's roster, or None where it is not known."""
-        now = self._clock.now()
-        since, roster = self._rosters.get(desk) or (now, None)
-        if not now - self.FRESH < since < now:
-            if len(self._rosters) >= self.MOST:
-                self._rosters.clear()
-            roster = await rosters.roster(desk)
-            if roster is not None:
-                self._rosters[desk] = now, roster
-        return roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +148,6 @@ class Callers:
 
     async def _roster(self, desk: Callable[[str], str], of: str) -> Roster | None:
         try:
-            return await self.holders.roster(desk(of), self.rosters())
+            return await self.rosters().roster(desk(of))
         except InvalidCode as error:
             raise Problem("invalid-body", str(error)) from error

@@ -67,19 +67,6 @@ async def test_a_clock_set_back_does_not_keep_an_old_answer() -> None:
     assert copies.asked == 2
 
 
-async def test_a_roster_is_read_once_a_second_and_one_that_is_not_known_every_time() -> None:
-    clock, database = Clock(), Database(roster())
-    holders, rosters = Holders(clock), Rosters(cast("Any", database))
-    assert await holders.roster(STREET, rosters) is None
-    assert await holders.roster(DESK, rosters) == roster()
-    database.stored = {STREET: {"_id": STREET, **ROSTERS.encode(street_roster())}}
-    clock.at = NOON + timedelta(milliseconds=999)
-    assert await holders.roster(DESK, rosters) == roster()
-    assert await holders.roster(STREET, rosters) == street_roster()
-    clock.at = NOON + timedelta(seconds=1)
-    assert await holders.roster(DESK, rosters) is None
-
-
 class Database:
     """The two reads of `shared.mongo.client.Database` that rosters use; it knows no other query."""
 
