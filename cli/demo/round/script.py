@@ -151,10 +151,6 @@ class Script:
         seen = _seen(home.members, rng) if found == "screened" else ()
         return Call(home, found, seen, visitor, way, twice)
 
-    def _in_vain(self, home: PutHousehold, visitor: Seat, way: Way) -> Call | None:
-        nobody_knocks = home.household == min(self.unreached)
-        return None if nobody_knocks else Call(home, "nobody-home", (), visitor, way)
-
     def _second_visitor(self, home: PutHousehold, rng: Random) -> Call:
         found: Found = rng.choice(("screened", "nobody-home"))
         seen = _all_seen(home.members, rng) if found == "screened" else ()
