@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import Final
 
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import Answer, DirectiveCommand, IssueDirective
+from shared.contracts.directives import Deadlines, DirectiveCommand, IssueDirective
+from shared.contracts.dispatch import Answer
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.registry import ROSTER, ROSTERS_TOPIC, ChildDesk, DoneAt, Roster, Seat, Superior, Verb
 from shared.kernel.ids import derived_id
@@ -75,7 +76,7 @@ class World:
             text="Check every household and report.",
             scope=CITY,
             mode="straight-through",
-            deadlines=contract.Deadlines(done=86_400, step=86_400),
+            deadlines=Deadlines(done=86_400, step=86_400),
         )
         key = f"{CITY}/{directive}"
         context = Context(id=directive, source=SOURCE, at=AT, actor=ISSUER_HOLDER)

@@ -13,7 +13,7 @@ from cli.demo.stage import Stage
 from cli.demo.tail import Records
 from cli.demo.voice import Voice
 from cli.demo.world import Seat
-from shared.contracts.dispatch import DirectiveFact, Order
+from shared.contracts.directives import DirectiveFact, Order
 from shared.flow.records import Record
 
 

@@ -8,9 +8,7 @@ from services.dispatch.reads import directives
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Addressee, Code, Model, PostId, Reason, Text
 from shared.contracts.counting import Version
-from shared.contracts.dispatch import (
-    Answer,
-    AnsweredState,
+from shared.contracts.directives import (
     Audience,
     CancelDirective,
     Deadlines,
@@ -20,6 +18,7 @@ from shared.contracts.dispatch import (
     Kind,
     Mode,
 )
+from shared.contracts.dispatch import Answer, AnsweredState
 from shared.kernel.codes import desk_of_post
 from shared.runtime.http import idempotency_key, read_model
 from shared.runtime.problems import Problem

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.dispatch.domain.directive import Directive
 from services.dispatch.queries import Queries
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import CancelDirective, DirectiveCommand, IssueDirective
+from shared.contracts.directives import CancelDirective, DirectiveCommand, IssueDirective
 from shared.contracts.outcomes import Outcome
 from shared.kernel.clock import Clock
 from shared.kernel.codes import desk_of_post

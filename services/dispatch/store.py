@@ -9,7 +9,8 @@ from typing import Any
 from services.dispatch.domain.directive import Directive, Issuer
 from services.dispatch.domain.frozen import Frozen, build
 from services.dispatch.domain.sheet import Early, Entries, Listed, Note, Sheet
-from shared.contracts.dispatch import Answer, LinePost, Order, Tally
+from shared.contracts.directives import Order
+from shared.contracts.dispatch import Answer, LinePost, Tally
 from shared.contracts.registry import ChildDesk, Seat
 from shared.flow.documents import Body, Collection
 from shared.kernel.clock import from_ms, utc_ms

@@ -10,7 +10,8 @@ from services.dispatch.domain.frozen import freeze
 from services.dispatch.domain.sheet import sheet_id
 from services.dispatch.queries import Queries
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import DirectiveCommand, ExtendDirective, Fill, Order, Tick
+from shared.contracts.directives import DirectiveCommand, ExtendDirective, Order
+from shared.contracts.dispatch import Fill, Tick
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.registry import Roster
 from shared.flow.documents import Body

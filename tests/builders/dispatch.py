@@ -17,7 +17,8 @@ from services.dispatch.domain.merging import merge_relay
 from services.dispatch.domain.sheet import Sheet
 from shared.contracts.alerts import Alert
 from shared.contracts.base import Scope
-from shared.contracts.dispatch import Answer, Deadlines, LinePost, Order, Relay, Tally
+from shared.contracts.directives import Deadlines, Order
+from shared.contracts.dispatch import Answer, LinePost, Relay, Tally
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
 
 STREET = "610802006"

@@ -23,7 +23,7 @@ from services.screening.subscribers import groups as screening_groups
 from shared.contracts import dispatch
 from shared.contracts.base import Model
 from shared.contracts.checkpoint import CheckpointCommand
-from shared.contracts.dispatch import (
+from shared.contracts.directives import (
     CloseDirective,
     Deadlines,
     DirectiveCommand,

@@ -9,7 +9,8 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from shared.contracts import dispatch, registry
-from shared.contracts.dispatch import Answer, CancelDirective, DirectiveCommand, IssueDirective
+from shared.contracts.directives import CancelDirective, DirectiveCommand, IssueDirective
+from shared.contracts.dispatch import Answer
 from shared.contracts.envelope import Context, Headers, Message, message
 from shared.contracts.registry import Roster
 from shared.contracts.topics import Topic

@@ -10,7 +10,7 @@ import pytest
 from shared.contracts import checkpoint, screening
 from shared.contracts import dispatch as contract
 from shared.contracts.alerts import Alert
-from shared.contracts.dispatch import DirectiveFact
+from shared.contracts.directives import DirectiveFact
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.topics import Topic
 from tests.harness.api import Api

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import IssueDirective
+from shared.contracts.directives import IssueDirective
 from shared.runtime.tokens import generate_key_pair
 from tests.harness.api import Api
 from tests.harness.log import Log, new_id, of_command

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import (
-    Answer,
-    AnsweredState,
+from shared.contracts.directives import (
     Audience,
     CancelDirective,
     Deadlines,
-    Delivery,
     DirectiveCommand,
     DirectiveFact,
     IssueDirective,
 )
+from shared.contracts.dispatch import Answer, AnsweredState, Delivery
 from shared.contracts.envelope import Message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import ROSTER, ROSTERS_TOPIC, Roster

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.contracts.base import Model
-from shared.contracts.dispatch import Answer, Delivery, DirectiveFact, Escalate, Progress, Tally
+from shared.contracts.directives import DirectiveFact
+from shared.contracts.dispatch import Answer, Delivery, Escalate, Progress, Tally
 from shared.contracts.outcomes import Outcome
 from shared.flow.documents import Write
 from shared.flow.records import Arrival, Unreadable

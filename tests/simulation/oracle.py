@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts.dispatch import Answer, Fill, Order, Relay
+from shared.contracts.directives import Order
+from shared.contracts.dispatch import Answer, Fill, Relay
 from shared.contracts.registry import ChildDesk, Roster, Seat
 from shared.flow.records import Record
 

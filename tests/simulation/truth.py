@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts.dispatch import Answer, IssueDirective
+from shared.contracts.directives import IssueDirective
+from shared.contracts.dispatch import Answer
 from tests.simulation.oracle import COUNTED, height, shown_by
 from tests.simulation.world import World
 

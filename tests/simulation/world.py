@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from services.dispatch.domain.deadlines import DefaultDeadlines
-from shared.contracts.dispatch import Deadlines
+from shared.contracts.directives import Deadlines
 from shared.contracts.registry import ChildDesk, DoneAt, Roster, Seat, Superior, Verb
 from shared.domain.dated import Dated
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from cli.demo.directive.ledger import COUNTED, Ledger
 from cli.demo.tail import Records
 from cli.demo.world import World
-from shared.contracts.dispatch import DirectiveFact, Progress, SheetFrozen
+from shared.contracts.directives import DirectiveFact
+from shared.contracts.dispatch import Progress, SheetFrozen
 
 SHARES = (50, 90, 100)
 

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from services.dispatch.domain.directive import SYSTEM, Directive
 from shared.contracts.base import Scope
-from shared.contracts.dispatch import Audience, Deadlines, LinePost, Order, RaiseDirective
+from shared.contracts.directives import Audience, Deadlines, Order, RaiseDirective
+from shared.contracts.dispatch import LinePost
 from shared.contracts.registry import Roster, Seat
 from shared.domain.authority import Refusal, chain_of, top_of
 

@@ -1,6 +1,6 @@
 """How long an order may stay open when it does not say so itself: dated configuration (M-06)."""
 
-from shared.contracts.dispatch import Deadlines
+from shared.contracts.directives import Deadlines
 
 
 class DefaultDeadlines(Deadlines):

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.contracts.base import Scope
-from shared.contracts.dispatch import (
+from shared.contracts.directives import (
     CancelDirective,
     CloseDirective,
     Deadlines,
     ExtendDirective,
     Extension,
     IssueDirective,
-    LinePost,
     Order,
 )
+from shared.contracts.dispatch import LinePost
 from shared.contracts.registry import Roster
 from shared.domain.authority import Refusal, beyond_authority, seat_of
 from shared.kernel.codes import desk_of, desk_of_post

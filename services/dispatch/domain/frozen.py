@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from services.dispatch.domain.states import State, done_state
-from shared.contracts.dispatch import Dimension, Order, SheetFrozen
+from shared.contracts.directives import Dimension, Order
+from shared.contracts.dispatch import SheetFrozen
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
 from shared.domain.authority import top_of
 

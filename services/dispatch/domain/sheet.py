@@ -9,7 +9,8 @@ from typing import Final, Literal, NamedTuple
 
 from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.states import State, is_done
-from shared.contracts.dispatch import Answer, LinePost, Order
+from shared.contracts.directives import Order
+from shared.contracts.dispatch import Answer, LinePost
 
 LISTED_MOST: Final = 500
 UNFILLED: Final = "*"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from services.dispatch.domain.directive import SYSTEM
 from shared.contracts import dispatch as contract
 from shared.contracts.alerts import Alert
-from shared.contracts.dispatch import DirectiveCommand, RaiseDirective
+from shared.contracts.directives import DirectiveCommand, RaiseDirective
 from shared.contracts.envelope import Message, message
 from shared.flow.documents import Documents
 from shared.flow.merge import Merge

@@ -10,18 +10,17 @@ from services.dispatch.domain.directive import Directive, Issuer, Limits
 from services.dispatch.store import DIRECTIVES, ISSUERS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
-from shared.contracts.dispatch import (
+from shared.contracts.directives import (
     CancelDirective,
     CloseDirective,
     DirectiveCommand,
     DirectiveFact,
     ExtendDirective,
     IssueDirective,
-    LinePost,
     Order,
     RaiseDirective,
-    Relay,
 )
+from shared.contracts.dispatch import LinePost, Relay
 from shared.contracts.envelope import Context, Message, message
 from shared.contracts.outcomes import Event, Outcome
 from shared.contracts.registry import Roster

@@ -8,7 +8,8 @@ from services.dispatch.domain.directive import SYSTEM
 from services.dispatch.store import ROLLS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
-from shared.contracts.dispatch import CloseDirective, DirectiveCommand, Tally, Tick
+from shared.contracts.directives import CloseDirective, DirectiveCommand
+from shared.contracts.dispatch import Tally, Tick
 from shared.contracts.envelope import Message, message
 from shared.contracts.topics import Topic
 from shared.domain.roll import Roll

@@ -13,7 +13,8 @@ from services.dispatch.domain.tally import own_tally
 from services.dispatch.store import FROZEN, SHEETS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
-from shared.contracts.dispatch import Answer, Delivered, Delivery, Escalate, Fill, Order, Relay, Tick
+from shared.contracts.directives import Order
+from shared.contracts.dispatch import Answer, Delivered, Delivery, Escalate, Fill, Relay, Tick
 from shared.contracts.envelope import Message, message
 from shared.contracts.registry import Roster
 from shared.contracts.topics import Topic

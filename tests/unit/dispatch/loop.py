@@ -7,7 +7,8 @@ from shared.contracts import screening
 from shared.contracts.alerts import Alert
 from shared.contracts.base import Model
 from shared.contracts.catalog import MODELS
-from shared.contracts.dispatch import Answer, DirectiveCommand, Progress, Relay, Tick
+from shared.contracts.directives import DirectiveCommand
+from shared.contracts.dispatch import Answer, Progress, Relay, Tick
 from shared.contracts.envelope import Context, Message, header, message
 from shared.contracts.registry import Roster
 from shared.contracts.topics import Topic

@@ -13,7 +13,7 @@ from services.dispatch.presenting import directive_json
 from services.dispatch.store import DIRECTIVES
 from shared.contracts import dispatch as contract
 from shared.contracts.base import json_bytes
-from shared.contracts.dispatch import Audience, CancelDirective, Deadlines, DirectiveCommand, RaiseDirective
+from shared.contracts.directives import Audience, CancelDirective, Deadlines, DirectiveCommand, RaiseDirective
 from shared.contracts.registry import ChildDesk, Roster, Seat
 from shared.domain.authority import Refusal
 from shared.flow.documents import Write

@@ -14,7 +14,8 @@ from services.dispatch.domain.sheet import Sheet
 from services.dispatch.domain.states import PROGRESS, State
 from services.dispatch.domain.tally import count
 from services.dispatch.store import SHEETS
-from shared.contracts.dispatch import Answer, Counts, Mode
+from shared.contracts.directives import Mode
+from shared.contracts.dispatch import Answer, Counts
 from tests.builders.dispatch import (
     AREA,
     CHIEF,

@@ -9,7 +9,7 @@ from services.dispatch.domain import directive as rules
 from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.directive import SYSTEM, Directive, Issuer, Limits
 from services.dispatch.store import DIRECTIVES, ISSUERS
-from shared.contracts.dispatch import (
+from shared.contracts.directives import (
     Audience,
     CancelDirective,
     CloseDirective,
@@ -17,8 +17,8 @@ from shared.contracts.dispatch import (
     ExtendDirective,
     Extension,
     IssueDirective,
-    LinePost,
 )
+from shared.contracts.dispatch import LinePost
 from shared.contracts.registry import ChildDesk, Roster
 from shared.domain.authority import Refusal
 from tests.builders.dispatch import (

@@ -8,7 +8,7 @@ from services.dispatch.domain.merging import merge_answer, merge_relay
 from services.dispatch.domain.sheet import Flag, Sheet, open_positions
 from services.dispatch.domain.states import State
 from shared.contracts.base import Scope
-from shared.contracts.dispatch import Audience, Extension
+from shared.contracts.directives import Audience, Extension
 from shared.contracts.registry import ChildDesk
 from tests.builders.dispatch import (
     AREA,

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.contracts import dispatch as contract
-from shared.contracts.dispatch import (
-    CancelDirective,
-    DirectiveCommand,
-    IssueDirective,
-)
+from shared.contracts.directives import CancelDirective, DirectiveCommand, IssueDirective, Mode
 from shared.contracts.envelope import Context, Message, header, message
 from shared.flow.documents import Write
 from shared.service.rosters import ROSTERS
@@ -35,7 +31,7 @@ from tests.unit.dispatch.loop import Dispatch
 POSTS = (AREA, GRID_CHIEF, HEAD, FLOOR1, FLOOR2)
 
 
-def issued(mode: contract.Mode = "relayed", scope: str = DESK) -> DirectiveCommand:
+def issued(mode: Mode = "relayed", scope: str = DESK) -> DirectiveCommand:
     return DirectiveCommand(
         command=IssueDirective(directive=DIRECTIVE, issuer=CHIEF, text="集合", scope=scope, mode=mode)
     )

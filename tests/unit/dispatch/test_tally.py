@@ -6,7 +6,8 @@ from services.dispatch.domain.merging import merge_answer, merge_relay, tick
 from services.dispatch.domain.sheet import Sheet
 from services.dispatch.domain.tally import count, own_tally
 from services.dispatch.store import FROZEN
-from shared.contracts.dispatch import Counts, Extension, Order
+from shared.contracts.directives import Extension, Order
+from shared.contracts.dispatch import Counts
 from tests.builders.dispatch import (
     AREA,
     CHIEF,
