@@ -106,15 +106,16 @@ class Gatekeeper:
     def __init__(
         self,
         views: Views,
+        reader: Reader,
         keys: Keys,
         rules: Dated[GateRules],
         data_age: Callable[[], float | None],
     ) -> None:
         self._views = views
+        self._reader = reader
         self._keys = keys
         self._rules = rules
         self._data_age = data_age
-        self._reader = Reader()
         self._passages = Passages()
 
     def answer(self, gate: str, question: Question, now: datetime) -> tuple[Crossing, Json] | None:

@@ -13,6 +13,8 @@ from services.checkpoint.draining import Drain
 from services.checkpoint.edge import Edge
 from services.checkpoint.gatekeeping import Gatekeeper
 from services.checkpoint.keys import Keys
+from services.checkpoint.learning import Learning
+from services.checkpoint.pass_text import Reader
 from services.checkpoint.queries import Queries
 from services.checkpoint.settings import CheckpointSettings
 from services.checkpoint.spool import Spool
@@ -44,19 +46,20 @@ def build_app(settings: CheckpointSettings) -> FastAPI:
     The spool and the pass keys are opened here: a gate must not answer what it cannot keep or verify.
     """
     process = Process(settings)
-    keys, views = Keys(settings.pass_keys, process.clock), Views()
+    keys, views, reader = Keys(settings.pass_keys, process.clock), Views(), Reader()
+    learning = Learning(views, reader, keys, process.clock)
     spool = Spool(settings.spool, limit=settings.spool_limit)
     rules = Dated(read_versions(settings.gate_rules, GateRules))
     verifier = Verifier.from_files([settings.token_key] if settings.token_key else [])
     follower = Follower(
         settings.kafka,
         FOLLOWED,
-        views.apply,
+        learning.apply,
         client_id=f"{settings.service}.views",
         security=security_of(settings),
     )
     decisions = Decisions(
-        Gatekeeper(views, keys, rules, lambda: follower.data_age),
+        Gatekeeper(views, reader, keys, rules, lambda: follower.data_age),
         views=views,
         spool=spool,
         tokens=Remembering(verifier),
@@ -104,6 +107,7 @@ def build_app(settings: CheckpointSettings) -> FastAPI:
         loops={"ticker": ticker.run},
         at_once={
             "views": follower.run,
+            "learning": learning.run,
             "drain": drain.run,
             "gate-watch": lambda: _watch(process, follower, spool),
         },

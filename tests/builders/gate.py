@@ -9,7 +9,7 @@ from typing import Any
 from services.checkpoint.domain.rules import GateRules
 from services.checkpoint.gatekeeping import Gatekeeper, Question
 from services.checkpoint.keys import Keys, KeySet, new_file, new_key
-from services.checkpoint.pass_text import Claims, written
+from services.checkpoint.pass_text import Claims, Reader, written
 from services.checkpoint.views import Views
 from shared.contracts.base import Model
 from shared.contracts.checkpoint import Crossing, GateFact, PassFact
@@ -112,7 +112,7 @@ class Gate:
     def __init__(self, views: Views, keys: Keys) -> None:
         self.age: float | None = 0.5
         self.now = NOW
-        self.keeper = Gatekeeper(views, keys, Dated([(BEGAN, RULES)]), lambda: self.age)
+        self.keeper = Gatekeeper(views, Reader(), keys, Dated([(BEGAN, RULES)]), lambda: self.age)
 
     def ask(self, gate: str = GATE, **question: Any) -> tuple[Crossing, dict[str, Any]]:
         answered = self.keeper.answer(gate, Question(**{"direction": "in", **question}), self.now)

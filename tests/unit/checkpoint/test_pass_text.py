@@ -12,10 +12,11 @@ import pytest
 import segno
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from services.checkpoint.keys import ED25519, NO_KEYS, Keys, KeySet
-from services.checkpoint.pass_text import LONGEST, Reader, qr_svg, read
+from services.checkpoint import pass_text
+from services.checkpoint.keys import ED25519, NO_KEYS, Keys, KeySet, new_key
+from services.checkpoint.pass_text import LONGEST, Presented, Reader, qr_svg, read, text_of
 from shared.kernel.clock import SystemClock
-from tests.builders.gate import NOW, claims, key_file, text
+from tests.builders.gate import NOW, OTHER_AREA, claims, key_file, pass_fact, text
 
 SECONDS_IN_10_000 = 20.0
 BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -203,16 +204,69 @@ def test_a_key_of_somebody_else_signs_nothing(keys: KeySet, tmp_path: Path) -> N
     assert read(text(stranger), NO_KEYS) is None
 
 
-def test_what_is_remembered_is_forgotten_with_the_keys(tmp_path: Path) -> None:
-    path = key_file(tmp_path / "keys.json")
-    clock = Moved()
-    held = Keys(path, clock)
-    reader, one = Reader(limit=2), text(held.current())
-    assert reader.read(one, held.current()) is reader.read(one, held.current()) is not None
-    for number in range(3):
-        assert reader.read(text(held.current(), pass_id=f"pass-100{number}"), held.current())
-    assert len(reader._known) == 2
-    replaced = json.loads(key_file(tmp_path / "new.json").read_text())
-    path.write_text(json.dumps(replaced))
-    clock.at += timedelta(seconds=5)
-    assert reader.read(one, held.current()) is None
+class Counting:
+    """Verifies as ever and counts how often."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+
+    def __call__(self, text_: str, keys: KeySet) -> Presented | None:
+        self.verified += 1
+        return read(text_, keys)
+
+
+class TestTheReader:
+    @pytest.fixture
+    def counting(self, monkeypatch: pytest.MonkeyPatch) -> Counting:
+        counting = Counting()
+        monkeypatch.setattr(pass_text, "read", counting)
+        return counting
+
+    def test_a_good_text_is_verified_once_and_read_the_same_again(
+        self, counting: Counting, keys: KeySet, good: str
+    ) -> None:
+        reader = Reader()
+        assert reader.read(good, keys) == reader.read(good, keys) == read(good, keys) is not None
+        assert counting.verified == 1
+
+    def test_a_bad_text_is_never_remembered(self, counting: Counting, keys: KeySet, good: str) -> None:
+        reader, bad = Reader(), ("A" if good[-1] != "A" else "B").join([good[:-1], ""])
+        assert [reader.read(bad, keys) for _ in range(2)] == [None, None]
+        assert counting.verified == 2
+
+    def test_no_more_are_remembered_than_fit(self, counting: Counting, keys: KeySet) -> None:
+        reader = Reader(limit=2)
+        texts = [text(keys, pass_id=f"pass-100{number}") for number in range(3)]
+        assert all(reader.read(each, keys) for each in [*texts, *texts[1:], texts[0]])
+        assert counting.verified == 4
+
+    @pytest.mark.req("F-08")
+    def test_it_forgets_with_a_withdrawn_key_and_not_with_a_new_one(
+        self, tmp_path: Path, counting: Counting
+    ) -> None:
+        path, clock = key_file(tmp_path / "keys.json"), Moved()
+        held, reader = Keys(path, clock), Reader()
+        one = text(held.current())
+        assert reader.read(one, held.current())
+        listed = json.loads(path.read_text())
+        for keys in ([new_key(NOW), *listed["keys"]], [new_key(NOW)]):
+            path.write_text(json.dumps({**listed, "keys": keys}))
+            clock.at += timedelta(seconds=5)
+            still = reader.read(one, held.current())
+            assert (still is not None, counting.verified) == ((True, 1) if len(keys) > 1 else (False, 2))
+
+    def test_what_it_learnt_is_not_verified_and_anything_else_is(
+        self, counting: Counting, keys: KeySet
+    ) -> None:
+        reader, issued = Reader(), [pass_fact(pass_id=f"pass-100{number}") for number in range(3)]
+        for each in issued:
+            reader.expect(each)
+        assert [reader.learn(2, keys.signing) for _ in range(3)] == [2, 1, 0]
+        for each in issued:
+            one = text_of(each, keys.signing[0])
+            presented = reader.read(one, keys)
+            assert presented is not None
+            assert (presented.pass_id, presented.area) == (each.pass_id, each.area)
+        assert counting.verified == 0
+        assert reader.read(text(keys, pass_id="pass-1000", area=OTHER_AREA), keys) is not None
+        assert counting.verified == 1
