@@ -2,10 +2,10 @@
 
 import re
 import time
+from collections.abc import Mapping
 
 import structlog
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.kernel.ids import UlidFactory
@@ -13,6 +13,7 @@ from shared.runtime.metrics import Metrics
 
 CORRELATION_HEADER = "x-correlation-id"
 _CORRELATION_NAME = CORRELATION_HEADER.encode()
+_TRACEPARENT_NAME = b"traceparent"
 _CORRELATION = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -33,7 +34,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        correlation_id = self._bind(Headers(scope=scope))
+        correlation_id = self._bind(dict(scope["headers"]))
         began = time.perf_counter()
         status = 0
 
@@ -55,13 +56,13 @@ class RequestContext:
             # No status was sent when an error passes here on its way to the outermost handler.
             self._count(scope, status or 500)
 
-    def _bind(self, headers: Headers) -> str:
-        given = headers.get(CORRELATION_HEADER, "")
+    def _bind(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(_CORRELATION_NAME, b"").decode("latin-1")
         correlation_id = given if _CORRELATION.fullmatch(given) else self._ulids.new()
         # A kept-alive connection may hand the next request the context of the last one.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-        traceparent = headers.get("traceparent", "")
+        traceparent = headers.get(_TRACEPARENT_NAME, b"").decode("latin-1")
         if _TRACEPARENT.fullmatch(traceparent):
             structlog.contextvars.bind_contextvars(traceparent=traceparent)
         return correlation_id

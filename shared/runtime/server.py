@@ -141,6 +141,7 @@ def serve(app_factory: Callable[[S], FastAPI], settings: S) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a caller is
         timeout_graceful_shutdown=REQUESTS_S,
     )
     server = DrainingServer(config, app.state.drain)
