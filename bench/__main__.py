@@ -58,7 +58,11 @@ async def _visits(stack: LocalStack, options: argparse.Namespace) -> Measured:
 
 
 async def _gate(stack: LocalStack, options: argparse.Namespace) -> Measured:
-    plan = gate.QUICK if options.quick else gate.Plan(rate=options.rate, residents=options.residents)
+    plan = (
+        gate.QUICK
+        if options.quick
+        else gate.Plan(rate=options.rate, residents=options.residents, processes=options.processes)
+    )
     return await gate.run(stack, plan, pairs=_pairs(options), within_s=options.within)
 
 
@@ -87,6 +91,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--households", type=int, default=20_000, help="visits: households of the round")
     parser.add_argument("--beside", type=int, default=10_000, help="visits: posts of the order beside it")
     parser.add_argument("--rate", type=int, default=500, help="gate: decisions a second; the step is tenfold")
+    parser.add_argument("--processes", type=int, default=2, help="gate: processes that decide")
     parser.add_argument("--residents", type=int, default=57_125, help="gate: residents, each with a pass")
     parser.add_argument("--pairs", type=int, default=3, help="how often each pair is run")
     parser.add_argument("--json", type=Path, metavar="FILE")

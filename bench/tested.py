@@ -14,7 +14,7 @@ SETTLE_S: Final = SESSION_S + 2
 
 
 class Tested:
-    """`python -m services.<name>` as `gridloop up` runs it, quieter."""
+    """`python -m services.<name>` as `gridloop up` runs it, quieter; `dispatch-2` is a second replica."""
 
     def __init__(self, stack: LocalStack, name: str) -> None:
         self._stack = stack
@@ -40,4 +40,5 @@ class Tested:
 
     def _program(self) -> Program:
         env = {"GRIDLOOP_LOCAL": "true", "GRIDLOOP_LOG_LEVEL": "WARNING"}
-        return Program(name=self.name, argv=(sys.executable, "-m", f"services.{self.name}"), env=env)
+        module = self.name.partition("-")[0]
+        return Program(name=self.name, argv=(sys.executable, "-m", f"services.{module}"), env=env)

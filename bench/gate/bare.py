@@ -32,6 +32,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
     listening = socket.create_server(("127.0.0.1", 0))

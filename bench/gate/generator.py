@@ -1,4 +1,4 @@
-"""Asks at a fixed rate, come what may: `python -m bench.gate.generator PORT REQUESTS FIRST PHASES`.
+"""Asks at a fixed rate, come what may: `python -m bench.gate.generator PORTS REQUESTS FIRST PHASES`.
 
 An open loop: each question has its time beforehand, and its latency counts from that time, so a server that
 is slow cannot slow the questions down and look fast. Sockets and prebuilt bytes, because the process shares
@@ -14,6 +14,7 @@ import time
 from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -85,8 +86,10 @@ class Connection(asyncio.Protocol):
 class Load:
     """The row of questions, who is free to ask, and what came back."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], phases: Sequence[Phase], first: int) -> None:
-        self._port = port
+    def __init__(
+        self, ports: Sequence[int], requests: Sequence[bytes], phases: Sequence[Phase], first: int
+    ) -> None:
+        self._ports = cycle(ports)
         self._requests = requests
         self._first = first
         self._times = [begun + number / phase.rate for begun, phase in phases_of(phases)
@@ -151,7 +154,9 @@ class Load:
     async def _connect(self) -> None:
         while self._open:
             try:
-                await asyncio.get_running_loop().create_connection(lambda: Connection(self), HOST, self._port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self), HOST, next(self._ports)
+                )
             except OSError:
                 await asyncio.sleep(LEAD_S)
             else:
@@ -193,9 +198,9 @@ def write_requests(path: Path, requests: Sequence[bytes]) -> None:
             out.write(request)
 
 
-async def main(port: int, requests: Path, first: int, phases: Sequence[Phase]) -> dict[str, Any]:
-    """Ask everything and return every phase in numbers."""
-    load = Load(port, read_requests(requests), phases, first)
+async def main(ports: Sequence[int], requests: Path, first: int, phases: Sequence[Phase]) -> dict[str, Any]:
+    """Ask everything, the connections spread over the ports, and return every phase in numbers."""
+    load = Load(ports, read_requests(requests), phases, first)
     await load.run()
     answered = sum(load.verdicts.values())
     said: dict[str, Any] = {
@@ -210,13 +215,13 @@ async def main(port: int, requests: Path, first: int, phases: Sequence[Phase]) -
 
 
 if __name__ == "__main__":
-    _, port_, requests_, first_, phases_ = sys.argv
+    _, ports_, requests_, first_, phases_ = sys.argv
     uvloop.install()
     print(
         json.dumps(
             asyncio.run(
                 main(
-                    int(port_),
+                    [int(port) for port in ports_.split(",")],
                     Path(requests_),
                     int(first_),
                     [Phase(*each) for each in json.loads(phases_)],

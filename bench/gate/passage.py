@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -52,16 +52,15 @@ class Passage:
 
 async def pass_through(
     arm: str,
-    server: psutil.Process,
-    port: int,
+    servers: Mapping[int, psutil.Process],
     *,
     requests: Path,
     first: int,
     phases: Sequence[Phase],
 ) -> Passage:
-    """Put the questions from a process of its own."""
-    load, cpu = os.getloadavg()[0], tree_cpu(server)
-    asked = (str(port), str(requests), str(first), json.dumps(phases))
+    """Put the questions, from a process of its own, to servers by their ports."""
+    load, cpu = os.getloadavg()[0], sum(map(tree_cpu, servers.values()))
+    asked = (",".join(map(str, servers)), str(requests), str(first), json.dumps(phases))
     generator = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.gate.generator", *asked, stdout=asyncio.subprocess.PIPE
     )
@@ -73,7 +72,7 @@ async def pass_through(
     if generator.returncode:
         raise RuntimeError(f"the generator ended with {generator.returncode}")
     said: dict[str, Any] = json.loads(out)
-    used = (tree_cpu(server) - cpu) / max(said["answered"], 1) * 1e6
+    used = (sum(map(tree_cpu, servers.values())) - cpu) / max(said["answered"], 1) * 1e6
     return Passage(arm, load, said["sent"], said["answered"], said["allowed"], said["phases"], used)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,9 +47,10 @@ COSTS: Final = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How many live there, and how often and how long the gate is asked."""
+    """How many live there, and how often and how long the gate is asked, of how many processes."""
 
     rate: int = 500
+    processes: int = 2
     residents: int = 57_125
     steady_s: float = 10.0
     step_s: float = 10.0
@@ -72,10 +73,8 @@ class Arms:
     """Both servers, and what is put to them."""
 
     stack: LocalStack
-    service: Tested
-    process: psutil.Process
-    bare: psutil.Process
-    bare_port: int
+    processes: Mapping[int, psutil.Process]
+    bare: Mapping[int, psutil.Process]
     requests: Path
     plan: Plan
     within_s: float
@@ -83,7 +82,7 @@ class Arms:
     async def beside(self, first: int) -> Passage:
         """Put a row of questions to the bare handler."""
         return await pass_through(
-            "bare", self.bare, self.bare_port, requests=self.requests, first=first, phases=self.plan.phases
+            "bare", self.bare, requests=self.requests, first=first, phases=self.plan.phases
         )
 
     async def ours(self, arm: str, first: int, *, away: bool) -> Passage:
@@ -92,7 +91,7 @@ class Arms:
         for name in SERVERS if away else ():
             self.stack.stop(name)
         asked = {"requests": self.requests, "first": first, "phases": self.plan.phases}
-        passage = await pass_through(arm, self.process, self.service.port, **asked)
+        passage = await pass_through(arm, self.processes, **asked)
         for name in reversed(SERVERS) if away else ():
             self.stack.resume(name)
         began = time.perf_counter()
@@ -127,6 +126,7 @@ async def run(stack: LocalStack, plan: Plan, *, pairs: int, within_s: float) -> 
     """Measure memory and verification, then decisions beside the bare handler, as often as asked for."""
     place = build_place(plan.residents, SystemClock().now())
     service = Tested(stack, "checkpoint")
+    replicas = [Tested(stack, f"checkpoint-{number}") for number in range(2, plan.processes + 1)]
     async with TopicAdmin(stack.kafka) as admin:
         await admin.apply(wanted(PARTITIONS), replication=1)
     empty_mb = await _empty(service)
@@ -135,15 +135,21 @@ async def run(stack: LocalStack, plan: Plan, *, pairs: int, within_s: float) -> 
     process = service.start()
     await asyncio.sleep(SETTLE_S)
     full_mb = await steady_rss(process)
+    processes = {service.port: process}
+    for replica in replicas:
+        started = replica.start()
+        processes[replica.port] = started
+        await steady_rss(started)
     costs = Costs(empty_mb, full_mb, full_mb - empty_mb, *verification(place, keys, key))
     requests = stack.run_dir / "requests"
     write_requests(
         requests, place.requests(key, token_for(GATE_DEVICE, RunDir(stack.run_dir).keys, TOKEN_FOR))
     )
-    async with _bare() as (bare, port):
-        arms = Arms(stack, service, process, bare, port, requests, plan, within_s)
+    async with _bare(plan.processes) as bare:
+        arms = Arms(stack, processes, bare, requests, plan, within_s)
         passages = await _passages(arms, pairs)
-    service.stop()
+    for each in (*replicas, service):
+        each.stop()
     return _measured(plan, pairs, passages, costs)
 
 
@@ -192,17 +198,21 @@ def _keys(stack: LocalStack) -> tuple[KeySet, SigningKey]:
 
 
 @asynccontextmanager
-async def _bare() -> AsyncIterator[tuple[psutil.Process, int]]:
-    """Have the bare handler for the length of the block."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.gate.bare", stdout=subprocess.PIPE
-    )
+async def _bare(processes: int) -> AsyncIterator[dict[int, psutil.Process]]:
+    """Have as many processes of the bare handler, by their ports, for the length of the block."""
+    children = [
+        await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.gate.bare", stdout=subprocess.PIPE)
+        for _ in range(processes)
+    ]
     try:
-        line = await child.stdout.readline() if child.stdout else b""
-        yield psutil.Process(child.pid), int(line)
+        yield {
+            int(await child.stdout.readline() if child.stdout else b""): psutil.Process(child.pid)
+            for child in children
+        }
     finally:
-        child.terminate()
-        await child.wait()
+        for child in children:
+            child.terminate()
+            await child.wait()
 
 
 def _measured(plan: Plan, pairs: int, passages: Sequence[tuple[Passage, Passage]], costs: Costs) -> Measured:
