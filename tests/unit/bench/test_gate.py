@@ -66,7 +66,7 @@ async def ask(tmp_path: Path) -> AsyncIterator[Ask]:
         listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
         servers.append(listening)
         write_requests(tmp_path / "requests", [REQUEST])
-        return await main(listening.sockets[0].getsockname()[1], tmp_path / "requests", 0, phases)
+        return await main([listening.sockets[0].getsockname()[1]], tmp_path / "requests", 0, phases)
 
     yield put
     for each in servers:
