@@ -11,7 +11,7 @@ from services.checkpoint.domain.gate_day import GateDay, gate_day_id
 from services.checkpoint.domain.ground import SYSTEM
 from services.checkpoint.domain.presence import BOUND, About, Presence, presence_id
 from services.checkpoint.domain.rules import GateRules
-from services.checkpoint.store import DUES, GATE_DAYS, HOUSEHOLDS, PRESENCE
+from services.checkpoint.store import DUES, GATE_DAYS, HOUSEHOLDS, PASSES, PRESENCE
 from shared.contracts import checkpoint as contract
 from shared.contracts import screening
 from shared.contracts.alerts import Alert
@@ -31,7 +31,12 @@ OVERSTAY: Final = "overstay"
 
 
 class Crossings(Merge):
-    """Merges what gates say. A gate need not be registered: what happened there has happened."""
+    """Merges what gates say. A gate need not be registered: what happened there has happened.
+
+    A gate that has not heard of a pass lets it through by its signature and names no household: here it is
+    looked up. The text of a pass is given out only once the pass is majority committed, and its household
+    never changes, so what is read is the same at every delivery.
+    """
 
     def __init__(self, *, source: str, rules: Dated[GateRules], zone: ZoneInfo) -> None:
         self._source = source
@@ -46,14 +51,11 @@ class Crossings(Merge):
         await docs.load(DUES, {id_ for record in records for id_ in _looked_for(docs, record.body)})
         crossings = [record.body for record in records if isinstance(record.body, Crossing)]
         await docs.load(GATE_DAYS, {self._day_id(crossing) for crossing in crossings})
+        people = [person for crossing in crossings for person in crossing.people]
+        await docs.load(PASSES, {person.pass_id or "" for person in people if _is_looked_up(person)})
         about = (held.about for id_ in presences if (held := docs.get(PRESENCE, id_)) is not None)
         households = {each.household for each in about if each is not None and each.kind == BOUND}
-        households |= {
-            person.household
-            for crossing in crossings
-            for person in crossing.people
-            if person.household and (person.temperature is not None or person.kind == BOUND)
-        }
+        households |= {_named(docs, person).household or "" for person in people if _is_told(person)}
         await docs.load(HOUSEHOLDS, households - {""})
 
     def rule(self, docs: Documents, record: Record) -> None:
@@ -77,7 +79,7 @@ class Crossings(Merge):
         at = utc_ms(_believed(crossing, record.at))
         for person in _passed(crossing):
             presence = _held(docs, crossing.desk, person.pass_id or "")
-            rules.merge_crossing(presence, record.id, crossing, person, at)
+            rules.merge_crossing(presence, record.id, crossing, _named(docs, person), at)
             _put(docs, presence)
 
     def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
@@ -97,7 +99,8 @@ class Crossings(Merge):
                 yield self._alert(docs, presence, about, record)
 
     def _readings(self, docs: Documents, crossing: Crossing, record: Record) -> Iterator[Message]:
-        for number, person in enumerate(crossing.people):
+        for number, each in enumerate(crossing.people):
+            person = _named(docs, each)
             if person.temperature is None or person.household is None or person.subject is None:
                 continue
             household = docs.get(HOUSEHOLDS, person.household)
@@ -157,6 +160,21 @@ def _passed(crossing: Crossing) -> list[Crosser]:
     if crossing.verdict != "allow":
         return []
     return [person for person in crossing.people if person.pass_id and person.verdict == "allow"]
+
+
+def _is_told(person: Crosser) -> bool:
+    """Return whether a household's chain may have to hear of this person: of a fever, or of an overstay."""
+    return person.temperature is not None or person.kind == BOUND
+
+
+def _is_looked_up(person: Crosser) -> bool:
+    return person.household is None and person.pass_id is not None and _is_told(person)
+
+
+def _named(docs: Documents, person: Crosser) -> Crosser:
+    """Return a person with the household of their pass, where none was said and somebody must be told."""
+    issued = docs.get(PASSES, person.pass_id or "") if _is_looked_up(person) else None
+    return person.model_copy(update={"household": issued.household}) if issued else person
 
 
 def _presences_of(body: Model) -> list[str]:

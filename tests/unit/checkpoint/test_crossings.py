@@ -8,6 +8,7 @@ from services.checkpoint.domain.gate_day import DayCounts, GateDay, counted
 from services.checkpoint.store import DESKS, GATE_DAYS, HOUSEHOLDS, PASSES
 from shared.contracts import checkpoint as contract
 from shared.contracts import screening
+from shared.contracts.checkpoint import Crosser, RevokePass
 from shared.contracts.envelope import Message, header
 from shared.contracts.screening import Reading
 from shared.kernel.clock import utc_ms
@@ -28,6 +29,7 @@ from tests.builders.checkpoint import (
     crosser,
     crossing,
     household,
+    issuing,
     tick,
 )
 
@@ -35,6 +37,7 @@ UNTIL = NOON + 4 * HOUR
 OUT, BACK = crossed(crossing("out"), "crossing-1"), crossed(crossing("in", after=2 * HOUR), "crossing-2")
 LATE = crossed(crossing("in", after=5 * HOUR), "crossing-3")
 DUE = crossed(tick(), "tick-0001")
+NAMELESS = crosser(household=None, code="signature-only")
 
 
 def alerts(checkpoint: Checkpoint) -> list[Message]:
@@ -158,6 +161,61 @@ class TestReadings:
         assert reading.at == NOON
 
 
+@pytest.mark.req("S2-06", "F-09")
+class TestBySignatureAlone:
+    """A gate that has not heard of a pass yet names no household: the pass itself does."""
+
+    async def issued(self) -> Checkpoint:
+        checkpoint = Checkpoint()
+        assert (await checkpoint.tell(issuing())).accepted
+        return checkpoint
+
+    async def test_a_temperature_is_a_reading_at_the_passes_household(self) -> None:
+        checkpoint = await self.issued()
+        await checkpoint.take(crossed(crossing(people=(NAMELESS,))), now=NOON + HOUR)
+        (reading,) = checkpoint.said(screening.READING)
+        assert (reading.household, reading.desk, reading.temperature) == (HOUSEHOLD, DESK, 36.5)
+
+    async def test_an_overstay_is_told_to_the_passes_household(self) -> None:
+        checkpoint = await self.issued()
+        unmeasured = NAMELESS.model_copy(update={"temperature": None})
+        await checkpoint.take(crossed(crossing(people=(unmeasured,))), DUE, now=UNTIL)
+        (alert,) = checkpoint.said(contract.ALERT)
+        assert (alert.household, alert.charge, alert.unit) == (HOUSEHOLD, LEADER, f"{AREA}.b1.d1")
+        assert checkpoint.said(screening.READING) == []
+
+    async def test_a_redelivery_says_the_same_though_the_pass_has_changed_meanwhile(self) -> None:
+        checkpoint = await self.issued()
+        went = crossed(crossing(people=(NAMELESS,)))
+        await checkpoint.take(went, DUE, now=UNTIL)
+        before = said(checkpoint)
+        await checkpoint.tell(RevokePass(pass_id=PASS, area=AREA, issuer=LEADER, reason="遗失"), now=UNTIL)
+        await checkpoint.take(went, DUE, now=UNTIL, again=True)
+        assert said(checkpoint) == [*before, *before]
+
+    async def test_a_pass_that_nobody_issued_is_counted_and_told_to_nobody(self) -> None:
+        checkpoint = Checkpoint()
+        await checkpoint.take(crossed(crossing(people=(NAMELESS,))), DUE, now=UNTIL)
+        assert said(checkpoint) == []
+        assert checkpoint.presence()["overdue"]
+        assert _counts(checkpoint).allowed == 1
+
+    @pytest.mark.parametrize(
+        "person",
+        [
+            crosser(),
+            crosser(household=None, kind="home", temperature=None),
+            crosser(household=None, pass_id=None, kind=None, verdict="refer"),
+        ],
+        ids=["household known", "nobody to tell", "no pass"],
+    )
+    async def test_only_what_somebody_must_be_told_of_is_looked_up(self, person: Crosser) -> None:
+        checkpoint = await self.issued()
+        checkpoint.storage.reads.clear()
+        await checkpoint.take(crossed(crossing(people=(person,))), now=NOON + HOUR)
+        assert PASSES.name not in {collection for collection, _ in checkpoint.storage.reads}
+
+
 @pytest.mark.req("S3-21")
 class TestVehicles:
     async def test_everybody_in_it_is_out(self) -> None:
@@ -235,6 +293,12 @@ class TestPoison:
         astray = Message(OUT.topic, b"610802006004", OUT.value, OUT.headers)
         await checkpoint.take(astray, now=NOON + HOUR)
         assert checkpoint.watch.letters == {"wrong-key": 1}
+
+
+def said(checkpoint: Checkpoint) -> list[Message]:
+    """Return the readings and alerts published, in turn."""
+    topics = {screening.READINGS_TOPIC.name, contract.ALERTS_TOPIC.name}
+    return [each for each in checkpoint.watch.published if each.topic in topics]
 
 
 def _day(checkpoint: Checkpoint, gate: str, day: str = "2026-03-02") -> GateDay:
