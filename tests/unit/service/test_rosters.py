@@ -72,9 +72,11 @@ class Database:
 
     def __init__(self, *rosters: Roster) -> None:
         self.stored = {each.desk: {"_id": each.desk, **ROSTERS.encode(each)} for each in rosters}
+        self.read: list[str] = []
 
     async def one(self, collection: str, id_: str) -> Mapping[str, Any] | None:
         assert collection == ROSTERS.name
+        self.read.append(id_)
         return self.stored.get(id_)
 
     async def find(self, collection: str, where: Mapping[str, Any], **_: Any) -> list[Mapping[str, Any]]:
@@ -91,8 +93,8 @@ class Database:
         return [self.stored[id_] for id_ in ids if id_ in self.stored]
 
 
-def callers(*rosters: Roster) -> Callers:
-    known = Rosters(cast("Any", Database(*rosters)))
+def callers(*rosters: Roster, database: Database | None = None) -> Callers:
+    known = Rosters(cast("Any", database or Database(*rosters)))
     clock = Clock()
     return Callers(rosters=lambda: known, holders=Holders(clock), verifier=cast("Any", None), clock=clock)
 
@@ -159,6 +161,22 @@ async def test_nobody_acts_beyond_the_own_scope(
     except Problem as problem:
         refused = problem.code
     assert refused == code
+
+
+@pytest.mark.parametrize(
+    ("person", "issuer", "scope", "read"),
+    [(handle(AREA), AREA, GRID, [DESK]), ("boss", CHIEF, GRID, [STREET, DESK])],
+)
+async def test_a_desks_roster_is_read_once_a_request(
+    person: str, issuer: str, scope: str, read: list[str]
+) -> None:
+    database = Database(roster(), street_roster())
+    known = callers(database=database)
+    await known.refuse_beyond_authority(person, issuer, scope)
+    assert database.read == read
+    # The next request reads again: authority ends with the appointment.
+    await known.refuse_beyond_authority(person, issuer, scope)
+    assert database.read == [*read, *read]
 
 
 async def test_a_desk_is_seen_from_itself_from_above_and_from_below() -> None:
