@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
+from services.checkpoint.decisions import PATH
 from services.checkpoint.edge import Edge
+from services.checkpoint.gatekeeping import Question
 from services.checkpoint.keys import KeySet, SigningKey
 from services.checkpoint.pass_text import text_of
+from services.checkpoint.presenting import Answered
 from services.checkpoint.reads import areas_and_passes
 from shared.contracts.base import Code, Handle, MessageId, Model, PostId, Reason
 from shared.contracts.checkpoint import (
@@ -29,7 +32,7 @@ from shared.contracts.outcomes import Outcome
 from shared.contracts.teams import TeamMember, TeamName
 from shared.kernel.codes import InvalidCode, desk_of
 from shared.runtime.http import idempotency_key, read_model
-from shared.runtime.problems import Problem, rejection
+from shared.runtime.problems import Problem, documented, rejection
 from shared.service.appending import refuse_rejected, undecided
 
 
@@ -100,10 +103,33 @@ class Revocation(Model):
 
 
 def routes(edge: Edge) -> APIRouter:
-    """Return checkpoint's routes, but for the decision at a gate, which is taken before the router."""
+    """Return checkpoint's routes; the decision at a gate is described here and taken before the router."""
     router = APIRouter()
     for part in (_gates, _passes, areas_and_passes):
         router.include_router(part(edge))
+    router.include_router(_decisions())
+    return router
+
+
+def _decisions() -> APIRouter:
+    """Return what the OpenAPI document says of the one route that the router never sees."""
+    router = APIRouter()
+    problems = documented(
+        "not-json", "too-deep", "invalid-idempotency-key", "unauthorised", "forbidden", "not-found",
+        "body-too-large", "invalid-body", "spool-full", "unavailable",
+    )  # fmt: skip
+
+    @router.post(PATH, responses=problems)
+    async def ask(
+        gate: str, question: Question, idempotency_key: Annotated[MessageId | None, Header()] = None
+    ) -> Answered:
+        """May this person, or everybody in this vehicle, pass this gate now? A device or its team asks.
+
+        The same `Idempotency-Key` again is the same crossing.
+        """
+        del gate, question, idempotency_key
+        raise Problem("unavailable", "the gate's door answers this before the router does")
+
     return router
 
 

@@ -1,4 +1,4 @@
-"""How gates, passes and presence are shown: plain JSON shapes, no decisions."""
+"""How gates, passes, presence and answers at a gate are shown: plain JSON shapes, no decisions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -7,10 +7,39 @@ from typing import Any
 
 from services.checkpoint.domain.gate_day import DayCounts, GateDay, counted, total_of
 from services.checkpoint.domain.presence import Presence, flags, standing
-from shared.contracts.checkpoint import GateFact, PassFact
+from shared.contracts.base import Code, Instant, MessageId, Model, PostId
+from shared.contracts.checkpoint import CrosserRole, DecisionCode, GateFact, PassFact, Verdict
 from shared.kernel.clock import from_ms, iso
 
 Json = dict[str, Any]
+
+
+class AnsweredPerson(Model):
+    """What holds for one person of a vehicle."""
+
+    role: CrosserRole
+    verdict: Verdict
+    code: DecisionCode
+
+
+class Answered(Model):
+    """What a gate is answered, and nothing of the person (F-08); what does not apply is left out.
+
+    `rules` is the version that decided, `data_age` how many seconds old the gate's data was; `until` is
+    when the holder must be back, `refer_to` who is asked instead, nearest first.
+    """
+
+    crossing: MessageId
+    verdict: Verdict
+    code: DecisionCode
+    incomplete: tuple[str, ...]
+    rules: str
+    data_age: float | None
+    until: Instant | None = None
+    refer_to: tuple[PostId, ...] | None = None
+    open_gate: Code | None = None
+    people: tuple[AnsweredPerson, ...] | None = None
+    clock_skew: bool | None = None
 
 
 def gate_json(gate: GateFact, now: datetime) -> Json:

@@ -114,6 +114,25 @@ def problem_response(problem: Problem) -> JSONResponse:
     return JSONResponse(problem.body(), problem.status, headers, media_type=MEDIA_TYPE)
 
 
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a route's OpenAPI description says of the problems it may answer with, by status."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(CATALOGUE[code].status, []).append(code)
+    return {status: _described(of_status) for status, of_status in sorted(by_status.items())}
+
+
+def _described(codes: Sequence[str]) -> dict[str, Any]:
+    texts = ("type", "title", "title_zh", "code", "detail")
+    properties: dict[str, Any] = {name: {"type": "string"} for name in texts}
+    properties |= {"status": {"type": "integer"}, "code": {"type": "string", "enum": list(codes)}}
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {
+        "description": "; ".join(CATALOGUE[code].en for code in codes),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+
+
 def faults(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Say where and what is wrong; the input itself is left out."""
     return [

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from services.checkpoint import wiring
+from services.checkpoint.decisions import PATH
 from services.checkpoint.keys import Keys
+from services.checkpoint.presenting import Answered
 from services.checkpoint.settings import CheckpointSettings
 from services.checkpoint.spool import Spool, Spooled
 from services.checkpoint.views import Views
@@ -213,3 +215,61 @@ async def test_what_needs_the_servers_says_that_they_are_not_there(door: Door) -
     assert answer.status_code == 503
     assert (await door.http.get(f"/gates/{GATE}", headers=door.bearer("p-1"))).status_code == 503
     assert (await door.http.get(f"/gates/{GATE}")).status_code == 401
+
+
+async def described(door: Door) -> dict[str, Any]:
+    """Return what the document says of the gate's question, its references followed one step."""
+    document = (await door.http.get("/openapi.json")).json()
+    said = document["paths"][PATH]["post"]
+    for part in (said["requestBody"], said["responses"]["200"]):
+        content = part["content"]["application/json"]
+        content["schema"] = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    return dict(said)
+
+
+async def test_the_gates_question_stands_in_the_document_like_every_route(door: Door) -> None:
+    said = await described(door)
+    question = said["requestBody"]["content"]["application/json"]["schema"]
+    assert set(question["properties"]) == {"pass", "temperature", "claims", "direction", "at", "vehicle"}
+    assert question["required"] == ["direction"]
+    assert set(said["responses"]) == {"200", "400", "401", "403", "404", "413", "422", "503"}
+    assert [each["name"].lower() for each in said["parameters"]] == ["gate", "idempotency-key"]
+
+
+async def test_every_answer_is_what_the_document_says(door: Door) -> None:
+    shown = (await described(door))["responses"]["200"]["content"]["application/json"]["schema"]
+    vehicle = {"driver": {"pass": door.a_pass(kind="movement")}, "occupants": [{"temperature": 36.6}]}
+    wrong = (datetime.now(UTC) - HOUR).isoformat()
+    asked: list[dict[str, Any]] = [
+        {"pass": door.a_pass()},
+        {"claims": {"household": "household-1"}},
+        {"direction": "out", "pass": door.a_pass(kind="movement", pass_id="pass-0002"), "at": wrong},
+        {"vehicle": vehicle},
+        {"pass": "no pass"},
+    ]
+    seen: set[str] = set()
+    for question in asked:
+        answer = (await door.ask(**question)).json()
+        Answered.model_validate(answer)
+        assert set(shown["required"]) <= set(answer) <= set(shown["properties"])
+        seen |= set(answer)
+    # All but where another gate stands open: this one does.
+    assert seen == set(shown["properties"]) - {"open_gate"}
+
+
+async def test_every_refusal_is_one_that_the_document_names(door: Door) -> None:
+    said = (await described(door))["responses"]
+    refused = [
+        await door.ask(person="p-else"),
+        await door.ask(headers={"authorization": "Bearer x.y.z"}),
+        await door.ask(headers={"idempotency-key": "!"}),
+        await door.ask(f"{AREA}.k99", person="d-1"),
+        await door.ask(direction="up"),
+        await door.http.post(f"/gates/{GATE}/decisions", content=b"{", headers=door.bearer("d-1")),
+        await door.http.post(f"/gates/{GATE}/decisions", content=b" " * 300_000, headers=door.bearer("d-1")),
+    ]
+    for answer in refused:
+        content = said[str(answer.status_code)]["content"][answer.headers["content-type"]]["schema"]
+        assert answer.json()["code"] in content["properties"]["code"]["enum"]
+        assert set(content["required"]) <= set(answer.json())
+    assert (await door.http.get(f"/gates/{GATE}/decisions")).status_code == 405
