@@ -12,7 +12,7 @@ SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/__init__.p
 NEEDED = {"subscribers", "handlers", "domain", "store", "api", "wiring", "settings", "__main__"}
 # Jobs that a service may have beside those; the same word means the same in each.
 # What only a gate has: passes and their keys, what it knows by heart, its answers, and what keeps them.
-GATE = {"pass_text", "keys", "views", "gatekeeping", "decisions", "spool", "draining"}
+GATE = {"pass_text", "keys", "views", "gatekeeping", "decisions", "spool", "draining", "learning"}
 KNOWN = {"ticker", "queries", "presenting", "reads", "edge", "publishing", "settling", "schemes"}
 
 

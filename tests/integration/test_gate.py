@@ -1,7 +1,6 @@
 """A gate on real servers: passes, answers, what is merged of them, and the servers away."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,129 +10,28 @@ import httpx
 import pytest
 
 from shared.contracts import checkpoint as contract
-from shared.contracts import registry, screening
-from shared.contracts.base import Model
-from shared.contracts.envelope import Context, Message, message
-from shared.contracts.topics import Topic
-from shared.runtime.tokens import KeyPair, mint
+from shared.contracts import screening
+from shared.contracts.checkpoint import Crossing
+from shared.contracts.envelope import Context, message
+from shared.runtime.tokens import KeyPair
 from tests.builders.checkpoint import (
-    AREA,
-    CHIEF,
-    DESK,
     GATE,
     GATE2,
     GATE3,
+    GRID_CHIEF,
+    HOLDERS,
     HOUSEHOLD,
     LEADER,
-    STREET,
-    household,
-    roster,
-    unit,
+    OTHER_AREA,
+    OTHER_GATE,
+    crosser,
+    crossing,
 )  # fmt: skip
-from tests.harness.log import SOURCE, Log, new_id
+from tests.harness.door import DEVICE, HOUR, PERSON, Gate
+from tests.harness.log import SOURCE, Log, header, new_id
 from tests.harness.services import Service, running
-from tests.harness.store import stored
 from tests.harness.waiting import until
 from tests.servers import Servers
-
-PERSON, DEVICE, CHIEF_OF_AREA = "p-resident", "d-1", "p-leader"
-HOUR = timedelta(hours=1)
-# Every answered question is a crossing: what is merged in the end is exactly this many.
-ASKED: Counter[str] = Counter()
-FACTS: tuple[tuple[Topic, str, str, Model], ...] = (
-    (registry.ROSTERS_TOPIC, registry.ROSTER, DESK, roster()),
-    (registry.ROSTERS_TOPIC, registry.ROSTER, STREET, roster(STREET, (CHIEF,))),
-    *((registry.UNITS_TOPIC, registry.UNIT, code, unit(code)) for code in (GATE, GATE2, GATE3)),
-    (registry.HOUSEHOLDS_TOPIC, registry.HOUSEHOLD, HOUSEHOLD, household(members=(PERSON,))),
-)
-
-
-class Gate:
-    """A gate's device and the people who run it, over HTTP."""
-
-    def __init__(self, service: Service, keys: KeyPair) -> None:
-        self.service = service
-        self._keys = keys
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", timeout=10)
-
-    def bearer(self, person: str) -> dict[str, str]:
-        token = mint(self._keys.private, person, lifetime=HOUR, now=datetime.now(UTC))
-        return {"authorization": f"Bearer {token}"}
-
-    async def say(self, path: str, **body: Any) -> dict[str, Any]:
-        """Say something that must be accepted, as the leader who runs the gate."""
-        body = {"issuer": LEADER, **body}
-        answer = await self.http.post(path, json=body, headers=self.bearer(CHIEF_OF_AREA))
-        assert answer.status_code == 201, answer.text
-        return dict(answer.json())
-
-    async def read(self, path: str, **query: Any) -> dict[str, Any]:
-        answer = await self.http.get(path, params=query, headers=self.bearer(CHIEF_OF_AREA))
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    async def answer(
-        self, direction: str = "in", gate: str = GATE, text: str | None = None, **more: Any
-    ) -> httpx.Response:
-        """Ask at a gate."""
-        body = {"direction": direction, "temperature": 36.5, **({"pass": text} if text else {}), **more}
-        answer = await self.http.post(f"/gates/{gate}/decisions", json=body, headers=self.bearer(DEVICE))
-        ASKED[self.service.database] += answer.status_code == 200
-        return answer
-
-    async def ask(self, *question: Any, **more: Any) -> dict[str, Any]:
-        """Ask at a gate that there is: every question has an answer."""
-        answer = await self.answer(*question, **more)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    async def says(self, code: str, **question: Any) -> dict[str, Any]:
-        """Ask until the answer has a code: facts take a moment to arrive, that of a new gate too."""
-        said: dict[str, Any] = {}
-
-        async def look() -> bool:
-            nonlocal said
-            said = (await self.answer(**question)).json()
-            return bool(said["code"] == code)
-
-        await until(look, what=f"{code} at the gate")
-        return said
-
-    async def issued(self, kind: str = "movement", lasts: timedelta = HOUR) -> dict[str, Any]:
-        return await self.say(
-            "/passes",
-            kind=kind,
-            area=AREA,
-            household=HOUSEHOLD,
-            person=PERSON,
-            until=(datetime.now(UTC) + lasts).isoformat(),
-        )
-
-    async def outside(self) -> dict[str, dict[str, Any]]:
-        """Return who is outside, by pass."""
-        found = await self.read(f"/areas/{AREA}/presence", limit=200)
-        return {item["pass"]: item for item in found["items"]}
-
-    async def counted(self) -> int:
-        """Return how many crossings of the day are merged, over every gate of the area."""
-        found = await self.read("/gates", area=AREA)
-        return int(found["today"]["total"]["crossings"])
-
-    async def opened(self, gate: str = GATE, **more: Any) -> None:
-        """Have a gate open, and known to be open to those who decide."""
-        await self.say(f"/gates/{gate}/opening", duty=LEADER, **more)
-        await self.says("no-pass", gate=gate)
-
-
-def known(service: Service) -> bool:
-    """Return whether the copies that a decision rests on are there."""
-    found = [("households", HOUSEHOLD), ("rosters", DESK), ("rosters", STREET)]
-    found += [("units", code) for code in (GATE, GATE2, GATE3)]
-    return all(stored(service, collection, id_) for collection, id_ in found)
-
-
-def of_fact(topic: Topic, type_: str, key: str, body: Model) -> Message:
-    return message(topic, type_, key, body, Context(id=new_id("fact"), source=SOURCE, at=datetime.now(UTC)))
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +46,7 @@ def checkpoint(servers: Servers, folder: Path, keys: KeyPair) -> Iterator[Servic
 async def gate(checkpoint: Service, keys: KeyPair, log: Log) -> AsyncIterator[Gate]:
     made = Gate(checkpoint, keys)
     async with made.http:
-        if not await asyncio.to_thread(known, checkpoint):
-            await log.append(*(of_fact(*fact) for fact in FACTS))
-            await until(lambda: known(checkpoint), what="registry's facts arrive")
-            await made.opened()
+        await made.has_facts(log)
         yield made
 
 
@@ -161,19 +56,14 @@ async def test_a_pass_goes_out_and_comes_back(gate: Gate, log: Log) -> None:
     said = await gate.says("movement", direction="out", text=issued["text"])
     assert (said["verdict"], said["incomplete"]) == ("allow", [])
 
-    async def is_out() -> dict[str, Any] | None:
-        out = await _outside(gate, issued["pass"])
-        # The first crossings may have gone by the signature alone: they know of no household.
-        return out if out and out["household"] else None
-
-    out = await until(is_out, what="the holder is outside")
+    out = await until(lambda: _outside(gate, issued["pass"]), what="the holder is outside")
     assert (out["gate"], out["household"], out["overdue"]) == (GATE, HOUSEHOLD, False)
 
     assert (await gate.ask("in", text=issued["text"]))["code"] == "movement"
     await until(lambda: _inside(gate, issued["pass"]), what="the holder is inside again")
     shown = await gate.read(f"/passes/{issued['pass']}")
     assert (shown["text"], shown["status"]) == (issued["text"], "valid")
-    drawn = await gate.http.get(issued["qr"], headers=gate.bearer(CHIEF_OF_AREA))
+    drawn = await gate.http.get(issued["qr"], headers=gate.bearer(HOLDERS[LEADER]))
     assert drawn.headers["content-type"] == "image/svg+xml"
 
     readings = await log.bodies(screening.READINGS_TOPIC, screening.READING, HOUSEHOLD)
@@ -188,6 +78,58 @@ async def _outside(gate: Gate, pass_id: str) -> dict[str, Any] | None:
 
 async def _inside(gate: Gate, pass_id: str) -> bool:
     return pass_id not in await gate.outside()
+
+
+@pytest.mark.req("S2-06", "F-09")
+async def test_who_went_by_the_signature_alone_is_known_by_the_pass(gate: Gate, log: Log) -> None:
+    issued = await gate.issued(lasts=timedelta(seconds=4))
+    pass_id, id_ = issued["pass"], new_id("crossing")
+    ends = datetime.fromisoformat((await gate.read(f"/passes/{pass_id}"))["until"])
+    # What a gate says that has the pass before it and not the fact of it yet.
+    holder = crosser(pass_id=pass_id, household=None, subject="ps-unheard", until=ends, code="signature-only")
+    went = crossing(at=datetime.now(UTC), people=(holder,))
+    context = Context(id_, SOURCE, went.at, DEVICE)
+    await log.append(message(contract.CROSSINGS_TOPIC, contract.CROSSING, went.desk, went, context))
+    gate.answered.add(id_)
+
+    readings = await until(
+        lambda: log.bodies(screening.READINGS_TOPIC, screening.READING, "ps-unheard"), what="its reading"
+    )
+    assert {(each.household, each.temperature) for each in readings} == {(HOUSEHOLD, 36.5)}
+    alerts = await until(
+        lambda: log.bodies(contract.ALERTS_TOPIC, contract.ALERT, "ps-unheard"), what="its overstay is told"
+    )
+    assert {(each.household, each.charge) for each in alerts} == {(HOUSEHOLD, LEADER)}
+    assert (await gate.outside())[pass_id]["household"] == HOUSEHOLD
+
+
+@pytest.mark.req("S2-06", "U-25")
+async def test_a_pass_of_another_gates_area_opens_nothing_and_is_counted(gate: Gate, log: Log) -> None:
+    await gate.opened(OTHER_GATE, issuer=GRID_CHIEF)
+    issued = await gate.issued("home")
+    await until(gate.all_merged, what="everything so far is merged")
+    before = (await gate.read(f"/gates/{OTHER_GATE}"))["today"]
+    said = [
+        await gate.ask("out", OTHER_GATE, issued["text"]),
+        await gate.ask("in", OTHER_GATE, issued["text"]),
+        # Whoever claims an address there is for people to judge, whatever the pass says.
+        await gate.ask("in", OTHER_GATE, issued["text"], claims={"unit": f"{OTHER_AREA}.b1.d1"}),
+    ]
+    assert [(each["verdict"], each["code"]) for each in said] == [
+        ("deny", "wrong-gate"), ("deny", "wrong-gate"), ("refer", "wrong-gate"),
+    ]  # fmt: skip
+
+    await until(gate.all_merged, what="they are merged")
+    today = (await gate.read(f"/gates/{OTHER_GATE}"))["today"]
+    assert [today[name] - before[name] for name in ("crossings", "denied", "referred", "allowed")] == [
+        3, 2, 1, 0,
+    ]  # fmt: skip
+    kept = {header(record, "ce_id"): record.value for record in await log.read(contract.CROSSINGS_TOPIC)}
+    for each in said:
+        went = Crossing.model_validate_json(kept[each["crossing"]])
+        assert (went.gate, went.area, went.verdict) == (OTHER_GATE, OTHER_AREA, each["verdict"])
+        assert [(person.pass_id, person.code) for person in went.people] == [(issued["pass"], "wrong-gate")]
+    assert await _outside(gate, issued["pass"]) is None
 
 
 @pytest.mark.req("F-08", "S4-15")
@@ -271,7 +213,7 @@ async def test_answers_go_on_without_any_server_and_all_of_them_are_merged(
     stack = servers.local
     issued = await gate.issued("home")
     await gate.says("home", text=issued["text"])
-    await until(lambda: _all_merged(gate), what="everything so far is merged")
+    await until(gate.all_merged, what="everything so far is merged")
     for server in ("kafka", "mongo"):
         await asyncio.to_thread(stack.stop, server)
     try:
@@ -290,9 +232,9 @@ async def test_answers_go_on_without_any_server_and_all_of_them_are_merged(
         for server in ("mongo", "kafka"):
             await asyncio.to_thread(stack.resume, server)
     await checkpoint.ready()
-    await until(lambda: _all_merged(gate), what="everything is merged, once", within_s=60)
+    await until(gate.all_merged, what="everything is merged, once", within_s=60)
     await until(lambda: _nothing_waits(gate), what="the spool is empty")
-    assert await _all_merged(gate)
+    assert await gate.all_merged()
 
 
 async def _answers(gate: Gate) -> bool:
@@ -304,10 +246,6 @@ async def _answers(gate: Gate) -> bool:
 
 async def _is_older_than(gate: Gate, seconds: float) -> bool:
     return float((await gate.ask())["data_age"]) > seconds
-
-
-async def _all_merged(gate: Gate) -> bool:
-    return await gate.counted() == ASKED[gate.service.database]
 
 
 async def _nothing_waits(gate: Gate) -> bool:

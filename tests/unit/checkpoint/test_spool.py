@@ -112,6 +112,17 @@ async def test_power_lost_at_any_moment_loses_nothing_that_was_answered(tmp_path
     spool.close()
 
 
+@pytest.mark.req("B-02")
+async def test_a_transaction_is_synced_before_it_counts_and_nobody_else_has_the_file(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s.db", limit=10)
+    said = [
+        spool._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "locking_mode")
+    ]
+    assert said == ["wal", 2, "exclusive"]
+    spool.close()
+
+
 @pytest.mark.parametrize("where", [0, 100, -2_000, -9_000])
 async def test_a_damaged_file_is_refused_by_name(tmp_path: Path, where: int) -> None:
     path = tmp_path / "s.db"
