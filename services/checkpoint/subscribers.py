@@ -39,6 +39,12 @@ def groups(settings: CheckpointSettings) -> list[Group]:
             gather=True,
         ),
         rosters.group("checkpoint"),
-        Group("checkpoint.households", (registry.HOUSEHOLDS_TOPIC,), copies.households(), max_records=1_000),
-        Group("checkpoint.units", (registry.UNITS_TOPIC,), copies.Places(), max_records=1_000),
+        Group(
+            "checkpoint.households",
+            (registry.HOUSEHOLDS_TOPIC,),
+            copies.households(),
+            max_records=1_000,
+            seldom=True,
+        ),
+        Group("checkpoint.units", (registry.UNITS_TOPIC,), copies.Places(), max_records=1_000, seldom=True),
     ]

@@ -53,6 +53,7 @@ def groups(settings: DispatchSettings) -> list[Group]:
             (screening.ALERTS_TOPIC, checkpoint.ALERTS_TOPIC),
             Alerts(source=source),
             max_records=500,
+            seldom=True,
         ),
         rosters.group("dispatch"),
     ]

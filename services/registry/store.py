@@ -193,8 +193,8 @@ FINDINGS: Collection[Findings] = Collection("findings", _findings, _read_finding
 
 INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "desks": [("next_due",), ("path", "_id")],
-    "rosters": [("path", "_id"), ("seats.holder",)],
-    "households": [("desk", "_id")],
+    "rosters": [("path", "_id")],
+    "households": [],
     "charges": [],
     "findings": [],
     "outcomes": [],

@@ -43,8 +43,14 @@ def groups(settings: ScreeningSettings) -> list[Group]:
             max_records=2_000,
             gather=True,
         ),
-        Group("screening.households", (registry.HOUSEHOLDS_TOPIC,), households(), max_records=2_000),
-        Group("screening.charges", (registry.CHARGES_TOPIC,), charges(), max_records=500),
+        Group(
+            "screening.households",
+            (registry.HOUSEHOLDS_TOPIC,),
+            households(),
+            max_records=2_000,
+            seldom=True,
+        ),
+        Group("screening.charges", (registry.CHARGES_TOPIC,), charges(), max_records=500, seldom=True),
         rosters.group("screening"),
     ]
 

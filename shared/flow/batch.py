@@ -134,6 +134,7 @@ class Flow:
         self._log_id = log_id
         self._sleep = sleep
         self._taken: set[int] = set()
+        self._inherited: set[int] = set()
         self._failed_in_a_row = 0
         self._cache = Cache()
 
@@ -141,6 +142,10 @@ class Flow:
         """Forget everything: after a rebalance every partition is taken over afresh."""
         self._taken.clear()
         self._cache.clear()
+
+    def is_first(self, partition: int) -> bool:
+        """Whether nobody applied this partition before: then nobody else can have published its state."""
+        return partition in self._taken and partition not in self._inherited
 
     async def __call__(self, arrivals: Sequence[Arrival]) -> None:
         """Apply one poll. Raises `Transient` or `Lapsed` if it could not; then the batch comes again."""
@@ -244,6 +249,8 @@ class Flow:
                 continue
             if position.session not in ("", session.id):
                 await session.end(position.session)
+                # For good: a predecessor may publish late, whatever assignments come after this one.
+                self._inherited.add(partition)
             position.session = session.id
             docs.put(POSITIONS, place, position)
         await self._write(docs, session.claim)

@@ -26,6 +26,9 @@ HEARTBEAT_S: Final = 3.0
 PAUSE_S: Final = 1.0
 GATHER_BYTES: Final = 65_536
 GATHER_MS: Final = 50
+SELDOM_MS: Final = 250
+"""How long a fetch waits at the broker for a topic that seldom says anything. What arrives is answered at
+once; only a partition that speaks again while the others are waited for has to wait as long."""
 STEP_BACK_S: Final = 2 * SESSION_S
 ACK_POLICY: Final = AckPolicy.NACK_ON_ERROR
 REQUIRED: Final = {
@@ -46,6 +49,9 @@ class Consumes(Protocol):
 
     def reassigned(self) -> None:
         """Hear that the group has a new assignment."""
+
+    def is_first(self, partition: int) -> bool:
+        """Say whether nobody had this partition before."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -79,6 +85,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
 
         Whoever had a partition before may have published older state after newer. What flow has applied it
         only publishes again, as it is stored now: so the newest state is the last on every topic (design §2).
+        Where nobody was before, as after every installation, nothing is read and published twice.
         """
         client = self.client()
         if client is None or not self.told or not self._step_back_at:
@@ -87,7 +94,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ha
             return
         since = utc_ms(SystemClock().now()) - int(STEP_BACK_S * 1000)
         try:
-            found = await client.offsets_for_times(dict.fromkeys(client.assignment(), since))
+            places = [place for place in client.assignment() if not self._flow.is_first(place.partition)]
+            found = await client.offsets_for_times(dict.fromkeys(places, since)) if places else {}
             for place, first in found.items():
                 if first is not None and first.offset < await client.position(place):
                     client.seek(place, first.offset)
@@ -120,6 +128,7 @@ def subscribe(
     pulse: Pulse,
     max_records: int,
     gather: bool = False,
+    seldom: bool = False,
     instance: str | None = None,
 ) -> Assignment:
     """Subscribe one group to its topics: one subscriber a group, so a process owns both sides of a key."""
@@ -138,7 +147,7 @@ def subscribe(
         heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
         # A poll that waits a moment gathers more: one transaction instead of several.
         fetch_min_bytes=GATHER_BYTES if gather else 1,
-        fetch_max_wait_ms=GATHER_MS,
+        fetch_max_wait_ms=SELDOM_MS if seldom else GATHER_MS,
         isolation_level="read_uncommitted",
         parser=_whole_batch,
         decoder=_as_it_is,

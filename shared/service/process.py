@@ -58,6 +58,8 @@ class Group:
     max_weight: int = 2_000
     gather: bool = False
     """Whether a poll may wait some milliseconds for more: for facts nobody waits for one by one."""
+    seldom: bool = False
+    """Whether most fetches are in vain: they are then made a few times a second instead of twenty."""
 
 
 class Process:
@@ -256,6 +258,7 @@ class Running:
             pulse=self._pulse,
             max_records=group.max_records,
             gather=group.gather,
+            seldom=group.seldom,
             instance=process.settings.instance,
         )
 

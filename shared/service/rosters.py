@@ -1,15 +1,17 @@
 """A service's copies of the rosters: who holds which post now, and so who may say what."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from fastapi import Request
 
 from shared.contracts import registry
 from shared.contracts.registry import Roster
 from shared.domain.authority import Refusal, beyond_authority
-from shared.flow.documents import Collection
+from shared.flow.documents import Body, Collection
 from shared.flow.merge import KeepNewest
 from shared.kernel.clock import Clock
 from shared.kernel.codes import InvalidCode, desk_of, desk_of_post
@@ -18,15 +20,27 @@ from shared.runtime.problems import Problem
 from shared.runtime.tokens import Verifier, bearer_token
 from shared.service.process import Group
 
-ROSTERS: Collection[Roster] = Collection(
-    "rosters",
-    encode=lambda roster: {
-        **roster.model_dump(mode="json", exclude_none=True, exclude={"v"}),
+
+def _encode(roster: Roster) -> Body:
+    held = [(seat.post, seat.holder) for seat in roster.seats if seat.holder]
+    return {
+        "path": list(roster.path),
         "roster_v": roster.v,
-    },
-    decode=lambda body: Roster.model_validate({**body, "v": body["roster_v"]}),
-)
-INDEXES: Sequence[Sequence[str]] = [["seats.holder"]]
+        "roster": roster.model_dump_json(exclude_none=True),
+        # What every request asks, apart: hundreds of seats are not read to find one person's.
+        "held": json.dumps(held, ensure_ascii=False, separators=(",", ":")),
+        "holders": sorted({holder for _, holder in held}),
+    }
+
+
+@lru_cache(maxsize=16)
+def _read(text: str) -> Roster:
+    """Read a roster: at one desk the same one is asked for again and again, and it is hundreds of seats."""
+    return Roster.model_validate_json(text)
+
+
+ROSTERS: Collection[Roster] = Collection("rosters", _encode, decode=lambda body: _read(body["roster"]))
+INDEXES: Sequence[Sequence[str]] = [["holders"]]
 
 
 def copies() -> KeepNewest[Roster]:
@@ -36,7 +50,7 @@ def copies() -> KeepNewest[Roster]:
 
 def group(service: str) -> Group:
     """Return a service's group for the rosters topic."""
-    return Group(f"{service}.rosters", (registry.ROSTERS_TOPIC,), copies(), max_records=200)
+    return Group(f"{service}.rosters", (registry.ROSTERS_TOPIC,), copies(), max_records=200, seldom=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +81,19 @@ class Rosters:
 
     async def holders(self, desk: str) -> dict[str, str]:
         """Return post → holder for the held posts of a desk."""
-        fields = ["seats.post", "seats.holder"]
-        bodies = await self._database.find(ROSTERS.name, {"_id": desk}, limit=1, fields=fields)
-        seats = [seat for body in bodies for seat in body["seats"]]
-        return {seat["post"]: seat["holder"] for seat in seats if seat.get("holder")}
+        bodies = await self._database.find(ROSTERS.name, {"_id": desk}, limit=1, fields=["held"])
+        return {post: holder for body in bodies for post, holder in json.loads(body["held"])}
 
     async def posts_of(self, person: str) -> list[Holding]:
         """Return the posts a person holds now: authority ends with the appointment."""
         bodies = await self._database.find(
-            ROSTERS.name,
-            {"seats.holder": person},
-            limit=100,
-            fields=["desk", "path", "seats.post", "seats.holder"],
+            ROSTERS.name, {"holders": person}, limit=100, fields=["path", "held"]
         )
-        # Asked at every request: a desk's few hundred other seats are not worth a model each.
         return [
-            Holding(seat["post"], body["desk"], tuple(body["path"]))
+            Holding(post, body["_id"], tuple(body["path"]))
             for body in bodies
-            for seat in body["seats"]
-            if seat.get("holder") == person
+            for post, holder in json.loads(body["held"])
+            if holder == person
         ]
 
 

@@ -292,6 +292,22 @@ class TestGuards:
         assert "Conflict" in old.watch.tries
         assert old.seen() == ["a", "b", "c"]
 
+    async def test_only_where_nobody_was_before_is_an_owner_the_first(self) -> None:
+        first = Bench(Seen())
+        assert not first.flow.is_first(HOME), "nothing is known before a poll"
+        await first(three())
+        assert first.flow.is_first(HOME)
+        assert not first.flow.is_first(HOME + 1)
+        position = first.storage.body("positions", f"{GROUP}/{HOME}") or {}
+        body = {name: value for name, value in position.items() if name not in ("_id", "v")}
+        first.storage.put(Write("positions", f"{GROUP}/{HOME}", position["v"], {**body, "session": "0ther"}))
+        heir = Bench(Seen(), storage=first.storage)
+        await heir(three())
+        assert not heir.flow.is_first(HOME)
+        heir.flow.reassigned()
+        await heir(three())
+        assert not heir.flow.is_first(HOME), "a predecessor is one for good"
+
 
 class TestLapsed:
     async def test_a_process_that_slept_stops_before_it_publishes(self) -> None:

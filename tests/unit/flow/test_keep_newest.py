@@ -7,7 +7,7 @@ import pytest
 from shared.contracts import registry as contract
 from shared.contracts.base import json_bytes
 from shared.flow.records import Origin, Record
-from shared.service.rosters import copies
+from shared.service.rosters import ROSTERS, copies
 from tests.builders.dispatch import DESK, NOON, roster
 from tests.unit.flow.toys import HOME, Bench
 
@@ -27,7 +27,7 @@ async def test_the_newest_version_stays(order: tuple[int, ...], at_once: bool) -
         await bench(poll)
     stored = bench.storage.body("rosters", DESK)
     assert stored is not None
-    assert len(stored["seats"]) == 3
+    assert len(ROSTERS.decode(stored).seats) == 3
     assert bench.watch.published == []
 
 

@@ -81,13 +81,8 @@ class Database:
 
     async def find(self, collection: str, where: Mapping[str, Any], **_: Any) -> list[Mapping[str, Any]]:
         assert collection == ROSTERS.name
-        if "seats.holder" in where:
-            person = where["seats.holder"]
-            return [
-                body
-                for body in self.stored.values()
-                if person in {seat.get("holder") for seat in body["seats"]}
-            ]
+        if "holders" in where:
+            return [body for body in self.stored.values() if where["holders"] in body["holders"]]
         wanted = where["_id"]
         ids = wanted["$in"] if isinstance(wanted, dict) else [wanted]
         return [self.stored[id_] for id_ in ids if id_ in self.stored]
