@@ -1,4 +1,4 @@
-"""HTTP: give an order, withdraw it, answer one. Appends; decides nothing."""
+"""HTTP: give an order, amend or withdraw it, answer one. Appends; decides nothing."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -9,6 +9,7 @@ from shared.contracts import dispatch as contract
 from shared.contracts.base import Addressee, Code, Model, PostId, Reason, Text
 from shared.contracts.counting import Version
 from shared.contracts.directives import (
+    AmendDirective,
     Audience,
     CancelDirective,
     Deadlines,
@@ -36,6 +37,20 @@ class NewDirective(Model):
     mode: Mode = "relayed"
     deadlines: Deadlines | None = None
     dimensions: tuple[Dimension, ...] = ("level",)
+
+
+class Amendment(Model):
+    """What an order says from now on, and why; what is left out stays. Deadlines run anew.
+
+    With `again` everybody answers anew, and what was answered before counts no more.
+    """
+
+    reason: Reason
+    text: Text | None = None
+    audience: Audience | None = None
+    mode: Mode | None = None
+    deadlines: Deadlines | None = None
+    again: bool = False
 
 
 class Cancellation(Model):
@@ -83,22 +98,23 @@ def _writing(edge: Edge) -> APIRouter:
             {"directive": id_, "desk": desk_of_post(new.issuer)}, 201, {"Location": f"/directives/{id_}"}
         )
 
+    @router.post("/directives/{directive}/amendments", status_code=201)
+    async def amend(request: Request, directive: str) -> Response:
+        """Say an order otherwise: a new version for everybody it addressed and whoever it addresses now."""
+        person = edge.callers.person(request)
+        said = await read_model(request, Amendment, edge.body_limit)
+        issuer = await _issuer(edge, person, directive)
+        command = AmendDirective(directive=directive, issuer=issuer, **dict(said))
+        return await _next_version(edge, idempotency_key(request, edge.ulids), person, command)
+
     @router.post("/directives/{directive}/cancellation", status_code=201)
     async def cancel(request: Request, directive: str) -> Response:
         """Withdraw an order: a new version that everybody is told."""
         person = edge.callers.person(request)
-        cancellation = await read_model(request, Cancellation, edge.body_limit)
-        known, _ = await edge.known(directive)
-        issuer = known.order.issuer
-        # What it may cover was decided when it was given; withdrawing asks only who holds the post now.
-        await edge.callers.refuse_beyond_authority(person, issuer, scope=issuer.partition("/")[0])
-        id_ = idempotency_key(request, edge.ulids)
-        command = CancelDirective(directive=directive, issuer=issuer, reason=cancellation.reason)
-        outcome = await edge.command(id_, person, command)
-        if outcome is None:
-            return undecided(id_)
-        refuse_rejected(outcome)
-        return JSONResponse({"directive": directive, "version": known.order.version + 1}, 201)
+        said = await read_model(request, Cancellation, edge.body_limit)
+        issuer = await _issuer(edge, person, directive)
+        command = CancelDirective(directive=directive, issuer=issuer, reason=said.reason)
+        return await _next_version(edge, idempotency_key(request, edge.ulids), person, command)
 
     @router.post("/directives/{directive}/answers", status_code=202)
     async def answer(request: Request, directive: str) -> Response:
@@ -114,3 +130,24 @@ def _writing(edge: Edge) -> APIRouter:
         return JSONResponse({"answer": id_}, 202)
 
     return router
+
+
+async def _issuer(edge: Edge, person: str, directive: str) -> str:
+    """Return the post that gave an order, if this person holds it now; what it covers was decided then."""
+    known, _ = await edge.known(directive)
+    issuer = known.order.issuer
+    await edge.callers.refuse_beyond_authority(person, issuer, scope=issuer.partition("/")[0])
+    return issuer
+
+
+async def _next_version(
+    edge: Edge, id_: str, person: str, command: AmendDirective | CancelDirective
+) -> Response:
+    """Answer 201 with the version that the command made, however often it is sent."""
+    outcome = await edge.command(id_, person, command)
+    if outcome is None:
+        return undecided(id_)
+    refuse_rejected(outcome)
+    order = outcome.results[0].events[0].data["order"]
+    made = {"directive": command.directive, "version": order["version"], "epoch": order["epoch"]}
+    return JSONResponse(made, 201)

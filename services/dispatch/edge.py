@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.dispatch.domain.directive import Directive
 from services.dispatch.queries import Queries
 from shared.contracts import dispatch as contract
-from shared.contracts.directives import CancelDirective, DirectiveCommand, IssueDirective
+from shared.contracts.directives import AmendDirective, CancelDirective, DirectiveCommand, IssueDirective
 from shared.contracts.outcomes import Outcome
 from shared.kernel.clock import Clock
 from shared.kernel.codes import desk_of_post
@@ -45,7 +45,7 @@ class Edge:
         raise Problem("not-found")
 
     async def command(
-        self, id_: str, person: str, command: IssueDirective | CancelDirective
+        self, id_: str, person: str, command: IssueDirective | AmendDirective | CancelDirective
     ) -> Outcome | None:
         """Append a directive command under its id, and wait a moment for the outcome."""
         key = f"{desk_of_post(command.issuer)}/{command.directive}"

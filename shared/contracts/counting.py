@@ -58,3 +58,11 @@ class AbsoluteTally(Model, Generic[C]):
     def rank(self) -> tuple[int, int, int]:
         """What makes one tally of a desk newer than another."""
         return self.version, self.generation, self.v
+
+    @property
+    def series(self) -> tuple[int | str, ...]:
+        """What two tallies must share to be added: inside one series a newer version counts no less.
+
+        Every version is a series of its own, unless its owner says that versions carry counts on.
+        """
+        return (self.version,)

@@ -1,4 +1,4 @@
-"""What a directive is, and what may be said to it: issue, cancel, and the loop's own extend, close and raise.
+"""What a directive is, and what may be said to it: issue, amend, cancel; by the loop: extend, close, raise.
 
 It is decided at its issuing desk; how it travels and is counted stands in `dispatch`.
 """
@@ -47,9 +47,9 @@ class Order(Model):
     """One version of a directive, as it travels: relays carry it whole, so no desk needs to ask.
 
     `changes` counts the decisions that moved the denominator (extend, and later reopen and correct); a close
-    must agree with it. `epoch` is raised only by a decided command, never by an answer. An alert names the
-    registered `rule` that raised it and the `household` it is about; its issuer is the highest post of that
-    household's chain at its desk, who decides last.
+    must agree with it. `epoch` is raised only by a decided command (amend `again`), never by an answer. An
+    alert names the registered `rule` that raised it and the `household` it is about; its issuer is the
+    highest post of that household's chain at its desk, who decides last.
     """
 
     directive: MessageId
@@ -110,6 +110,24 @@ class IssueDirective(Model):
     dimensions: tuple[Dimension, ...] = ("level",)
 
 
+class AmendDirective(Model):
+    """Say an order otherwise: a new version for everybody it addressed and whoever it addresses now.
+
+    What is not named stays as it was; deadlines run anew. Answers given so far still count, unless everybody
+    is asked `again`.
+    """
+
+    do: Literal["amend"] = "amend"
+    directive: MessageId
+    issuer: PostId
+    reason: Reason
+    text: Text | None = None
+    audience: Audience | None = None
+    mode: Mode | None = None
+    deadlines: Deadlines | None = None
+    again: bool = False
+
+
 class CancelDirective(Model):
     """Withdraw an order: a new version that everyone is told, also those the order never reached."""
 
@@ -152,7 +170,7 @@ class DirectiveCommand(Model):
     """A command on one directive; the record's key is `issuing desk/directive`."""
 
     command: Annotated[
-        IssueDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective,
+        IssueDirective | AmendDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective,
         Field(discriminator="do"),
     ]
 

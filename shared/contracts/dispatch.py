@@ -133,22 +133,30 @@ class Tally(AbsoluteTally[Counts]):
     """The absolute count of one sheet, or of a desk with all desks below it."""
 
     directive: MessageId
+    epoch: Epoch = 0
     effect: Effect = "order"
     status: Status = "open"
     issuer: PostId
+
+    @property
+    def series(self) -> tuple[int | str, ...]:
+        """A plain amendment keeps what was counted; a raised epoch and a cancel begin anew."""
+        return self.epoch, self.effect
 
 
 class Progress(Model):
     """Where one directive stands at one desk with everything below it.
 
-    `all_reported` says that no entry is open, of the desks counted in `desks`, none `missing`; `complete`
-    is said only once the issuer's close was accepted.
+    Counts only grow while (`epoch`, `effect`) stays: desks that are still at an earlier version are counted
+    with what they said of it, but are `unreported`. `all_reported` says that no entry is open, of the desks
+    counted in `desks`, none `missing`; `complete` is said only once the issuer's close was accepted.
     """
 
     directive: MessageId
     desk: Code
     v: Count
     version: Version
+    epoch: Epoch = 0
     changes: Count
     effect: Effect
     status: Status

@@ -35,6 +35,19 @@ class Roll(Generic[T]):
             if (tally := self.below.get(desk)) is not None and tally.version == self.own.version
         }
 
+    def counted(self) -> dict[str, T]:
+        """Return the tallies of expected children that are added: a newer version may carry an older one on.
+
+        What a child said of an earlier version of the same series is still true, if not all of it.
+        """
+        if self.own is None:
+            return {}
+        return {
+            desk: tally
+            for desk in self.own.children
+            if (tally := self.below.get(desk)) is not None and tally.series == self.own.series
+        }
+
     def unreported(self) -> tuple[str, ...]:
         """Return the expected children that have not counted anything at this version."""
         current = self.current()
@@ -43,7 +56,7 @@ class Roll(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Sum(Generic[C]):
-    """What the own tally and the current children come to."""
+    """What the own tally and the children's come to; `desks`, `missing` and `changes` are of this version."""
 
     total: C
     cells: dict[str, C]
@@ -83,9 +96,9 @@ def summed(roll: Roll[T], counts: type[C]) -> Sum[C] | None:
     own = roll.own
     if own is None or any(tally.version > own.version for tally in roll.below.values()):
         return None
-    below = list(roll.current().values())
+    current = list(roll.current().values())
     by_cell: dict[str, list[C]] = {}
-    for tally in (own, *below):
+    for tally in (own, *roll.counted().values()):
         for cell, each in tally.cells.items():
             by_cell.setdefault(cell, []).append(each)
     cells = {cell: counts.total_of(each) for cell, each in sorted(by_cell.items())}
@@ -93,9 +106,9 @@ def summed(roll: Roll[T], counts: type[C]) -> Sum[C] | None:
         total=_total(cells, counts),
         cells=cells,
         own=_total(own.cells, counts),
-        desks=own.desks + sum(tally.desks for tally in below),
-        missing=len(roll.unreported()) + sum(tally.missing for tally in below),
-        changes=min([own.changes, *(tally.changes for tally in below)]),
+        desks=own.desks + sum(tally.desks for tally in current),
+        missing=len(roll.unreported()) + sum(tally.missing for tally in current),
+        changes=min([own.changes, *(tally.changes for tally in current)]),
     )
 
 

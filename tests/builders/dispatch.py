@@ -129,6 +129,12 @@ def cancelled(first: Order) -> Order:
     return first.model_copy(update=changes)
 
 
+def amended(first: Order, *, again: bool = False, **changes: Any) -> Order:
+    """Return the next version of an order, as `directive.amend` makes it, given an hour later."""
+    made = {"version": first.version + 1, "epoch": first.epoch + again, "issued_at": NOON + HOUR}
+    return first.model_copy(update={"text": "今日12时前完成。", **made, **changes})
+
+
 def relay(given: Order | None = None, **other: Any) -> Relay:
     """Return the order's arrival at the desk."""
     line = (LinePost(desk=STREET, post=CHIEF, holder="boss"),)

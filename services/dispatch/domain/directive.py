@@ -1,4 +1,4 @@
-"""A directive as its issuing desk decides it: issue, cancel, extend, close.
+"""A directive as its issuing desk decides it: issue, amend, cancel, extend, close.
 
 Every refusal rests on the directive itself, on the issuer's own open directives, and on the roster copies
 whose versions the outcome records (design §2).
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from shared.contracts.base import Scope
 from shared.contracts.directives import (
+    AmendDirective,
     CancelDirective,
     CloseDirective,
     Deadlines,
@@ -96,12 +97,44 @@ def issue(
     return Directive(order, (LinePost(desk=here.desk, post=seat.post, holder=seat.holder),))
 
 
+def amend(
+    command: AmendDirective, *, actor: str, now: datetime, known: Directive | None, here: Roster | None
+) -> Directive | Refusal:
+    """Decide an amendment: the next version, in the scope it had; `again` makes everybody answer anew."""
+    refused = _of_the_issuer(command, actor, known, here)
+    if known is None or refused is not None:
+        return refused or Refusal("unknown-directive", command.directive)
+    order = known.order
+    if order.kind == "alert":
+        return Refusal("alert-not-amended", "what a rule found is withdrawn or answered")
+    said = {name: getattr(command, name) for name in ("text", "audience", "mode")}
+    changes = {name: it for name, it in said.items() if it is not None and it != getattr(order, name)}
+    if command.deadlines is not None:
+        # Even the same ones are a change: they run anew.
+        changes["deadlines"] = command.deadlines
+    if not changes and not command.again:
+        return Refusal("nothing-to-amend", command.directive)
+    changes["epoch"] = order.epoch + command.again
+    return _next_version(known, changes, reason=command.reason, now=now, here=here)
+
+
 def cancel(
     command: CancelDirective, *, actor: str, now: datetime, known: Directive | None, here: Roster | None
 ) -> Directive | Refusal:
     """Decide a cancellation: the next version, told to everybody straight through."""
+    refused = _of_the_issuer(command, actor, known, here)
+    if known is None or refused is not None:
+        return refused or Refusal("unknown-directive", command.directive)
+    changes = {"effect": "cancel", "mode": "straight-through"}
+    return _next_version(known, changes, reason=command.reason, now=now, here=here)
+
+
+def _of_the_issuer(
+    command: AmendDirective | CancelDirective, actor: str, known: Directive | None, here: Roster | None
+) -> Refusal | None:
+    """Only whoever holds the issuing post today says more about an order, and only while it is open."""
     if known is None:
-        return Refusal("unknown-directive", command.directive)
+        return None
     if command.issuer != known.order.issuer:
         return Refusal("not-the-issuer", command.issuer)
     seat = seat_of(here, command.issuer)
@@ -111,17 +144,18 @@ def cancel(
         return Refusal("already-closed", command.directive)
     if known.order.effect == "cancel":
         return Refusal("already-cancelled", command.directive)
-    order = known.order.model_copy(
-        update={
-            "version": known.order.version + 1,
-            "effect": "cancel",
-            "mode": "straight-through",
-            "issued_at": now,
-        }
-    )
+    return None
+
+
+def _next_version(
+    known: Directive, changes: Mapping[str, object], *, reason: str, now: datetime, here: Roster | None
+) -> Directive:
+    """Return the directive's next version, in the name of whoever holds the issuing post now."""
+    update = {"version": known.order.version + 1, "issued_at": now, **changes}
     issuer, *below = known.line
-    line = (issuer.model_copy(update={"holder": seat.holder}), *below)
-    return Directive(order, line, reason=command.reason)
+    seat = seat_of(here, known.order.issuer)
+    line = (issuer.model_copy(update={"holder": seat.holder if seat else None}), *below)
+    return Directive(known.order.model_copy(update=update), line, reason=reason)
 
 
 def extend(command: ExtendDirective, *, actor: str, known: Directive | None) -> Directive | Refusal:

@@ -68,11 +68,15 @@ class Frozen:
 
 
 def freeze(order: Order, roster: Roster, earlier: Frozen | None = None) -> Frozen:
-    """Choose who is addressed at this desk. A cancel also addresses everybody an earlier version did."""
+    """Choose who is addressed at this desk. A newer version also addresses everybody an earlier one did.
+
+    Of those, whoever has a seat today is addressed by it: the post may have changed hands.
+    """
     seats = {seat.post: seat for seat in _addressed(order, roster)}
     children = {child.desk: child for child in _owed(order, roster)}
     if earlier is not None:
-        seats = {seat.post: seat for seat in earlier.seats} | seats
+        today = {seat.post: seat for seat in roster.seats}
+        seats |= {seat.post: today.get(seat.post, seat) for seat in earlier.seats}
         children = {child.desk: child for child in earlier.children} | children
     return build(
         desk=roster.desk,
@@ -80,6 +84,19 @@ def freeze(order: Order, roster: Roster, earlier: Frozen | None = None) -> Froze
         roster_v=roster.v,
         seats=list(seats.values()),
         children=list(children.values()),
+        cancels=order.effect == "cancel",
+        dimensions=order.dimensions,
+    )
+
+
+def refreeze(order: Order, earlier: Frozen) -> Frozen:
+    """Keep an earlier version's audience for a newer one, where no roster is there to freeze from."""
+    return build(
+        desk=earlier.desk,
+        version=order.version,
+        roster_v=earlier.roster_v,
+        seats=earlier.seats,
+        children=earlier.children,
         cancels=order.effect == "cancel",
         dimensions=order.dimensions,
     )

@@ -7,7 +7,9 @@ the smallest (time, id). A sheet is changed in place: it belongs to the batch th
 from datetime import datetime
 from typing import Final
 
+from services.dispatch.domain.carrying import carry, past_of
 from services.dispatch.domain.frozen import Frozen
+from services.dispatch.domain.releasing import pass_on, passes_on, release_at_once
 from services.dispatch.domain.sheet import (
     Early,
     Entries,
@@ -18,7 +20,8 @@ from services.dispatch.domain.sheet import (
     open_positions,
     unfilled_entry,
 )
-from services.dispatch.domain.states import NAMED, State, is_done, reached_by, releases
+from services.dispatch.domain.states import NAMED, State, reached_by
+from shared.contracts.directives import Order
 from shared.contracts.dispatch import Answer, Relay
 from shared.kernel.clock import utc_ms
 
@@ -26,26 +29,31 @@ EARLY_MOST: Final = 5_000
 RUNG_MOST: Final = 255
 
 
-def merge_relay(sheet: Sheet, relay: Relay, frozen: Frozen | None, now: datetime) -> bool:
+def merge_relay(
+    sheet: Sheet, relay: Relay, frozen: Frozen | None, now: datetime, earlier: Frozen | None = None
+) -> bool:
     """Take the relay if it is newer than what the sheet holds; `frozen` is the audience, if there is one.
 
-    Returns whether the sheet is to hold `frozen` from now on (a new version, or none was frozen yet).
+    `earlier` is the audience that the sheet holds until now. Returns whether the sheet is to hold `frozen`
+    from now on (a new version, or none was frozen yet).
     """
-    order = relay.order
-    if sheet.order is not None and order.rank <= sheet.order.rank:
+    order, known = relay.order, sheet.order
+    if known is not None and order.rank <= known.rank:
         return False
-    fresh = sheet.order is None or order.version > sheet.order.version
+    fresh = known is None or order.version > known.version
+    past = past_of(sheet, earlier) if fresh else None
+    if past is not None and past.decided_whole and past.goes_on_in(order):
+        frozen = None  # a superior has decided for the whole desk, and that decision stands
     sheet.order, sheet.sender, sheet.line, sheet.orphaned = order, relay.sender, relay.line, False
     if fresh:
-        sheet.frozen, sheet.children, sheet.children_sent = None, {}, {}
-        sheet.entries = Entries.of(1)
-        sheet.entries.flags[0] = Flag.RELEASED | Flag.SENT
         sheet.next_due = utc_ms(order.due_at)
-        if frozen is not None:
-            _take(sheet, frozen, utc_ms(now))
+        _lay_out(sheet, order, frozen, utc_ms(now))
+        if past is not None:
+            carry(past, sheet, frozen, utc_ms(now))
+        _count_waiting(sheet, frozen)
     for extension in order.extensions:
         if extension.desk == sheet.desk:
-            sheet.children.setdefault(extension.child, True)
+            sheet.children[extension.child] = True
     if sheet.closed:
         sheet.next_due = None
         sheet.children = dict.fromkeys(sheet.children, True)
@@ -54,27 +62,32 @@ def merge_relay(sheet: Sheet, relay: Relay, frozen: Frozen | None, now: datetime
 
 def fill(sheet: Sheet, frozen: Frozen, now: datetime) -> bool:
     """Freeze a sheet that waited for its roster, unless its one entry was decided meanwhile."""
-    if not sheet.unfilled or sheet.closed or open_positions(sheet, None) == []:
+    order = sheet.order
+    if order is None or not sheet.unfilled or sheet.closed or open_positions(sheet, None) == []:
         return False
-    _take(sheet, frozen, utc_ms(now))
+    _lay_out(sheet, order, frozen, utc_ms(now))
+    _count_waiting(sheet, frozen)
     return True
 
 
-def _take(sheet: Sheet, frozen: Frozen, now: int) -> None:
-    order = sheet.order
-    if order is None:
-        raise ValueError("a stub has no audience")
+def _lay_out(sheet: Sheet, order: Order, frozen: Frozen | None, now: int) -> None:
+    """Open an entry for everybody addressed, or the one that stands for a desk whose posts are not known."""
+    if frozen is None:
+        sheet.frozen, sheet.children, sheet.children_sent = None, {}, {}
+        sheet.entries = Entries.of(1)
+        sheet.entries.flags[0] = Flag.RELEASED | Flag.SENT
+        return
     sheet.frozen = frozen_id(sheet.directive, sheet.desk, frozen.version)
     sheet.roster_v = frozen.roster_v
     sheet.entries = Entries.of(len(frozen.seats))
-    sheet.children = {child.desk: False for child in frozen.children}
+    sheet.children, sheet.children_sent = {child.desk: False for child in frozen.children}, {}
     for position in range(len(frozen.seats)):
         if not frozen.live(position):
             sheet.entries.rung[position] = 1
-    at_once = order.mode == "straight-through" or order.effect == "cancel"
-    _release(sheet, range(len(frozen.seats)) if at_once else frozen.at_once, now)
-    for desk in sheet.children if at_once else frozen.desks_at_once:
-        sheet.children[desk] = True
+    release_at_once(sheet, order, frozen, now)
+
+
+def _count_waiting(sheet: Sheet, frozen: Frozen | None) -> None:
     waiting, sheet.early = sheet.early, []
     for early in waiting:
         merge_answer(sheet, early.answer, early.id, early.at, frozen)
@@ -83,12 +96,13 @@ def _take(sheet: Sheet, frozen: Frozen, now: int) -> None:
 def merge_answer(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | None) -> None:
     """Merge one answer, arrived at broker time `at` (ms): it counts, waits, or is listed; never lost."""
     order = sheet.order
-    if order is None or answer.version > order.version:
+    if order is None or answer.version > order.version or answer.epoch > order.epoch:
         _wait(sheet, answer, id_, at)
     elif sheet.closed or (answer.version < order.version and order.effect == "cancel"):
         sheet.note("late", id_, answer, at)
-    elif answer.epoch != order.epoch:
+    elif answer.epoch < order.epoch:
         sheet.note("superseded", id_, answer, at)
+        _pass_on_superseded(sheet, answer, at, frozen)
     elif frozen is None and answer.addressee != unfilled_entry(sheet.desk):
         _wait(sheet, answer, id_, at)
     else:
@@ -114,12 +128,7 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
         sheet.note("stranger", id_, answer, at)
         return
     state = NAMED[answer.state]
-    speaks_for = answer.by is not None
-    # Nobody holds `desk/*`: a superior decides it, and less than a decision would be lost at the fill.
-    undecided = frozen is None and not (speaks_for and state >= State.EXECUTED)
-    if undecided or (
-        (speaks_for or state is State.EXCUSED) and not _entitled(sheet, answer, position, frozen)
-    ):
+    if not _entitled(sheet, answer, position, frozen):
         sheet.note("not-entitled", id_, answer, at)
         return
     entries = sheet.entries
@@ -128,7 +137,7 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
     # A claimed time is believed only up to the moment the broker saw the answer.
     said_at = min(utc_ms(answer.at), at)
     entries.saw(position, state, said_at)
-    if speaks_for:
+    if answer.by is not None:
         entries.flags[position] |= Flag.ANSWERED_FOR
     if answer.reason is not None:
         note = Note(said_at, id_, answer.by or "", answer.reason)
@@ -140,15 +149,38 @@ def _count(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: Frozen | Non
         if sheet.order is not None and sheet.next_due is None and entries.state[position] == State.REFUSED:
             # Everybody was done and the clock had stopped: it must run again for whoever is silent now.
             sheet.next_due = at + int(sheet.order.deadlines.step * 1000)
+    _pass_on(sheet, answer, position, at, frozen)
+
+
+def _pass_on_superseded(sheet: Sheet, answer: Answer, at: int, frozen: Frozen | None) -> None:
+    """Tell whoever an earlier epoch's answer passed the order on to: it counts no more, but they heard it."""
+    position = frozen.index.get(answer.addressee) if frozen else None
+    if position is not None and _entitled(sheet, answer, position, frozen):
+        _pass_on(sheet, answer, position, at, frozen)
+
+
+def _pass_on(sheet: Sheet, answer: Answer, position: int, at: int, frozen: Frozen | None) -> None:
     if frozen is None:
         return
-    # A post that is done by reading says no more: those below it must not wait for it.
-    done = is_done(state, reached_by(state), frozen.done_at[position])
-    if done or releases(state, answered_for=speaks_for):
-        _pass_on(sheet, position, frozen, at)
+    state, done_at = NAMED[answer.state], frozen.done_at[position]
+    if passes_on(state, done_at, answered_for=answer.by is not None):
+        pass_on(sheet, position, frozen, at)
 
 
 def _entitled(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None) -> bool:
+    """Everybody answers for himself, a superior for others; and only a superior excuses.
+
+    Nobody holds `desk/*`: a superior decides it, and less than a decision would be lost at the fill.
+    """
+    state = NAMED[answer.state]
+    if frozen is None and (answer.by is None or state < State.EXECUTED):
+        return False
+    if answer.by is None:
+        return state is not State.EXCUSED
+    return _decides(sheet, answer, position, frozen)
+
+
+def _decides(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None) -> bool:
     """Only a superior on this sheet, or a post on the line from the issuer, decides for another.
 
     The issuer decides last: also for itself, where an alert's chain is nobody else.
@@ -163,19 +195,6 @@ def _entitled(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None
 
 def _issues(sheet: Sheet, post: str) -> bool:
     return sheet.order is not None and sheet.order.issuer == post
-
-
-def _pass_on(sheet: Sheet, position: int, frozen: Frozen, now: int) -> None:
-    """Release whoever waited for this entry: it has relayed or is done, or somebody decided for it."""
-    _release(sheet, frozen.reports.get(position, ()), now)
-    for desk in frozen.commanded.get(position, ()):
-        sheet.children[desk] = True
-
-
-def _release(sheet: Sheet, positions: "range | tuple[int, ...]", now: int) -> None:
-    for position in positions:
-        sheet.entries.flags[position] |= Flag.RELEASED
-        sheet.entries.saw(position, State.ADDRESSED, now)
 
 
 def tick(sheet: Sheet, due: int, now: int, frozen: Frozen | None) -> None:

@@ -83,6 +83,17 @@ class Entries:
         known = self.first[slot]
         self.first[slot] = min(known, at) if known else at
 
+    def take_over(self, position: int, other: "Entries", at: int) -> None:
+        """Take over what was answered for an entry that stands elsewhere in other entries."""
+        self.state[position], self.reached[position] = other.state[at], other.reached[at]
+        self.flags[position] |= other.flags[at] & Flag.ANSWERED_FOR
+        for state in State:
+            first, note = other.first_at(at, state), other.notes.get(at * len(State) + state)
+            if first is not None:
+                self.saw(position, state, first)
+            if note is not None:
+                self.notes[position * len(State) + state] = note
+
 
 @dataclass(slots=True)
 class Sheet:

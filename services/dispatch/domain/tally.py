@@ -60,6 +60,7 @@ def own_tally(sheet: Sheet, frozen: Frozen | None, v: int) -> Tally | None:
         version=order.version,
         v=v,
         changes=order.changes,
+        epoch=order.epoch,
         effect=order.effect,
         status=order.status,
         issuer=order.issuer,

@@ -1,4 +1,4 @@
-"""Group `dispatch.commands`: a directive is issued, raised, cancelled, extended or closed, or refused."""
+"""Group `dispatch.commands`: issue, raise, amend, cancel, extend or close a directive; or refuse to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from services.dispatch.store import DIRECTIVES, ISSUERS
 from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
 from shared.contracts.directives import (
+    AmendDirective,
     CancelDirective,
     CloseDirective,
     DirectiveCommand,
@@ -35,8 +36,9 @@ from shared.service.rosters import ROSTERS
 
 CHANGED = "directive-changed"
 
-
-Command = IssueDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective
+Command = (
+    IssueDirective | AmendDirective | CancelDirective | CloseDirective | ExtendDirective | RaiseDirective
+)
 
 
 class Directives:
@@ -87,11 +89,8 @@ class Directives:
                     limits=self._limits,
                 )
                 return decided, {f"roster/{desk}": roster.v for desk, roster in rosters.items()}
-            case CancelDirective():
-                here = docs.get(ROSTERS, desk_of_post(row.issuer))
-                known = docs.get(DIRECTIVES, row.directive)
-                cancelled = rules.cancel(row, actor=record.actor, now=record.at, known=known, here=here)
-                return cancelled, {f"roster/{here.desk}": here.v} if here else {}
+            case AmendDirective() | CancelDirective():
+                return self._say_more(docs, row, record)
             case CloseDirective():
                 known = docs.get(DIRECTIVES, row.directive)
                 return rules.close(row, actor=record.actor, now=record.at, known=known), {}
@@ -101,6 +100,17 @@ class Directives:
                 return self._raise(docs, row, record)
             case _:
                 raise TypeError(type(row).__name__)
+
+    def _say_more(
+        self, docs: Documents, row: AmendDirective | CancelDirective, record: Record
+    ) -> tuple[Directive | Refusal, Mapping[str, int]]:
+        here = docs.get(ROSTERS, desk_of_post(row.issuer))
+        known = docs.get(DIRECTIVES, row.directive)
+        if isinstance(row, AmendDirective):
+            decided = rules.amend(row, actor=record.actor, now=record.at, known=known, here=here)
+        else:
+            decided = rules.cancel(row, actor=record.actor, now=record.at, known=known, here=here)
+        return decided, {f"roster/{here.desk}": here.v} if here else {}
 
     def _raise(
         self, docs: Documents, row: RaiseDirective, record: Record

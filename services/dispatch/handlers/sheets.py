@@ -7,7 +7,7 @@ from services.dispatch.domain import fanout
 from services.dispatch.domain import merging as rules
 from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.escalation import climbing, escalations
-from services.dispatch.domain.frozen import Frozen, freeze
+from services.dispatch.domain.frozen import Frozen, freeze, refreeze
 from services.dispatch.domain.sheet import Sheet, frozen_id, sheet_id
 from services.dispatch.domain.tally import own_tally
 from services.dispatch.store import FROZEN, SHEETS
@@ -72,13 +72,14 @@ class Sheets(Merge):
                 pass  # an escalation changes nothing here: it is passed on in `derive`
 
     def _relay(self, docs: Documents, relay: Relay, now: datetime) -> None:
-        sheet = _held(docs, relay.order.directive, relay.to)
-        if sheet.order is not None and relay.order.rank <= sheet.order.rank:
+        order = relay.order
+        sheet = _held(docs, order.directive, relay.to)
+        if sheet.order is not None and order.rank <= sheet.order.rank:
             return
-        roster = _roster(docs, relay.order, relay.to)
-        earlier = _audience(docs, sheet) if relay.order.effect == "cancel" else None
-        frozen = freeze(relay.order, roster, earlier) if roster is not None else None
-        if rules.merge_relay(sheet, relay, frozen, now) and frozen is not None:
+        earlier, frozen = _audience(docs, sheet), None
+        if sheet.order is None or order.version > sheet.order.version:
+            frozen = _frozen(order, _roster(docs, order, relay.to), earlier)
+        if rules.merge_relay(sheet, relay, frozen, now, earlier) and frozen is not None:
             docs.put(FROZEN, frozen_id(sheet.directive, sheet.desk, frozen.version), frozen)
         _put(docs, sheet, asked=True)
 
@@ -102,6 +103,7 @@ class Sheets(Merge):
     def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
         """Publish one tally a touched sheet, and whatever those sheets have released and not sent."""
         last: dict[str, Record] = {}
+        freezing: set[str] = set()
         for arrival in arrivals:
             if not isinstance(arrival, Record):
                 continue
@@ -109,15 +111,16 @@ class Sheets(Merge):
                 yield self._decide_for(arrival.body, arrival)
             elif id_ := _sheet_of(arrival.body):
                 last[id_] = arrival
+                freezing |= {id_} if _desk_to_freeze(arrival.body) else set()
         for id_, record in last.items():
             sheet = docs.get(SHEETS, id_)
             if sheet is not None:
-                yield from self._of_sheet(docs, sheet, record)
+                yield from self._of_sheet(docs, sheet, record, froze=id_ in freezing)
 
-    def _of_sheet(self, docs: Documents, sheet: Sheet, cause: Record) -> Iterator[Message]:
+    def _of_sheet(self, docs: Documents, sheet: Sheet, cause: Record, *, froze: bool) -> Iterator[Message]:
         frozen = _audience(docs, sheet)
         id_ = sheet_id(sheet.directive, sheet.desk)
-        if isinstance(cause.body, Relay | Fill) and frozen is not None:
+        if froze and frozen is not None:
             key = f"{id_}/frozen/{frozen.version}"
             yield self._message(
                 contract.PROGRESS_TOPIC, contract.FROZEN, key, frozen.fact(sheet.directive), cause, key
@@ -211,6 +214,13 @@ def _roster(docs: Documents, order: Order, desk: str) -> Roster | None:
     """Return the roster to freeze from; for an alert, one without seats is as good as none."""
     roster = docs.get(ROSTERS, desk)
     return None if roster is not None and order.kind == "alert" and not roster.seats else roster
+
+
+def _frozen(order: Order, roster: Roster | None, earlier: Frozen | None) -> Frozen | None:
+    """Return who a version is for; without a roster those whom an earlier one was for, if they are known."""
+    if roster is not None:
+        return freeze(order, roster, earlier)
+    return refreeze(order, earlier) if earlier is not None else None
 
 
 def _held(docs: Documents, directive: str, desk: str) -> Sheet:

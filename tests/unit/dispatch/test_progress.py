@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,10 +69,35 @@ class TestSum:
         assert (progress.missing, progress.desks) == (3, 6)
         assert not progress.all_reported
 
-    def test_a_child_at_another_version_is_not_added(self) -> None:
-        progress = shown(own(version=2), below(DESK, version=1), below(OTHER, version=2))
+    @pytest.mark.req("F-03", "S3-03")
+    def test_a_child_at_an_earlier_version_is_added_and_unreported(self) -> None:
+        progress = shown(
+            own(version=2), below(DESK, version=1, desks=4, missing=1, changes=0), below(OTHER, version=2)
+        )
+        assert progress.cells["s:5"] == Counts(total=4, done=4)
+        assert progress.unreported == (DESK,)
+        assert (progress.desks, progress.missing, progress.all_reported) == (2, 1, False)
+        assert not closable(progress)
+
+    @pytest.mark.parametrize("anew", [{"epoch": 1}, {"effect": "cancel"}])
+    @pytest.mark.req("F-03")
+    def test_an_earlier_version_of_another_epoch_or_effect_is_not_added(self, anew: dict[str, Any]) -> None:
+        progress = shown(own(version=2, **anew), below(DESK, version=1), below(OTHER, version=2, **anew))
         assert progress.unreported == (DESK,)
         assert progress.cells["s:5"] == Counts(total=2, done=2)
+
+    @pytest.mark.req("F-03", "S3-03")
+    def test_while_an_amendment_travels_no_count_falls(self) -> None:
+        roll = rolled([own(), below(DESK), below(OTHER)])
+        before = view(roll, 1)
+        assert before is not None
+        assert before.all_reported
+        for v, newer in enumerate((own(version=2), below(DESK, version=2), below(OTHER, version=2)), 2):
+            merge_tally(roll, newer)
+            after = view(roll, v)
+            assert after is not None
+            assert after.total == before.total
+            assert after.all_reported is (v == 4)
 
     def test_while_a_child_is_a_version_ahead_nothing_is_shown(self) -> None:
         roll = rolled([own(), below(DESK), below(OTHER, version=2)])
@@ -203,10 +229,10 @@ def test_progress_is_the_sum_of_the_newest_by_brute_force(said: list[tuple[str, 
     if any(rank[0] > version for rank in newest.values()) or not version:
         assert progress is None, "a child is a version ahead: the own tally of that version is on its way"
         return
-    counted = {desk: rank for desk, rank in newest.items() if desk == STREET or rank[0] == version}
+    current = {desk for desk, rank in newest.items() if rank[0] == version}
     assert progress is not None
-    assert progress.total.total == sum(v * 100 + g * 10 + n for v, g, n in counted.values())
-    assert set(progress.unreported) == set(CHILDREN) - counted.keys()
+    assert progress.total.total == sum(v * 100 + g * 10 + n for v, g, n in newest.values())
+    assert set(progress.unreported) == set(CHILDREN) - current
     assert progress.all_reported is False
 
 
