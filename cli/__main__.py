@@ -7,7 +7,9 @@ import typer
 from cli import schemes, screening, token, topics
 from cli.demo import command as demo_command
 from cli.errors import UserError
+from cli.rebuild import command as rebuild_command
 from cli.stack import commands as stack_commands
+from cli.verify import command as verify_command
 
 
 def build_app() -> typer.Typer:
@@ -20,6 +22,8 @@ def build_app() -> typer.Typer:
     )
     stack_commands.register(app)
     topics.register(app)
+    verify_command.register(app)
+    rebuild_command.register(app)
     token.register(app)
     schemes.register(app)
     screening.register(app)

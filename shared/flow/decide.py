@@ -70,6 +70,11 @@ class Decide:
         self._type = outcome_type
         self._source = source
 
+    @property
+    def decider(self) -> Decider:
+        """What decides here; a rebuild has it apply events, and never decide."""
+        return self._decider
+
     async def load(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
         """Load outcomes before documents (design §2 step 1)."""
         await docs.load(OUTCOMES, (arrival.id for arrival in arrivals if arrival.id))

@@ -25,6 +25,7 @@ MAY_USE_BROKERS = (
     "shared/flow/partitions.py",
     "cli/demo/",
     "cli/stack/",
+    "cli/verify/",
     "bench/",
     "tests/",
 )

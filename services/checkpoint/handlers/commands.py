@@ -115,16 +115,16 @@ class GatesAndPasses:
                 return decided if isinstance(decided, Refusal) else (decided,)
 
     def apply(self, docs: Documents, event: Event, record: Record) -> None:
-        """Make a changed gate or pass true."""
+        """Make a changed gate or pass true; the event says which community it is of."""
+        del record
         if event.type == PASS_CHANGED:
             fact = PassFact.model_validate(event.data)
             docs.put(PASSES, fact.pass_id, fact)
             return
         gate = GateFact.model_validate(event.data)
-        place = _command(record).desk
-        desk = docs.get(DESKS, place) or GateDesk()
+        desk = docs.get(DESKS, gate.desk) or GateDesk()
         desk.gates[gate.gate] = gate
-        docs.put(DESKS, place, desk)
+        docs.put(DESKS, gate.desk, desk)
 
     def derive(self, docs: Documents, decided: Sequence[tuple[Record, Outcome]]) -> Iterable[Message]:
         """Publish each changed gate and pass as stored now: a moved exit is two gates."""
