@@ -4,8 +4,9 @@ import sys
 
 import typer
 
-from cli import schemes, screening, token, topics
+from cli import dashboard, dlq, schemes, screening, token, topics
 from cli.demo import command as demo_command
+from cli.doctor import command as doctor_command
 from cli.errors import UserError
 from cli.rebuild import command as rebuild_command
 from cli.stack import commands as stack_commands
@@ -22,8 +23,11 @@ def build_app() -> typer.Typer:
     )
     stack_commands.register(app)
     topics.register(app)
+    dlq.register(app)
+    doctor_command.register(app)
     verify_command.register(app)
     rebuild_command.register(app)
+    dashboard.register(app)
     token.register(app)
     schemes.register(app)
     screening.register(app)

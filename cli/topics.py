@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.target import asked, local_stack, settings_of
 from shared.kernel.errors import Transient
 from shared.messaging.admin import TopicAdmin, wanted
 from shared.runtime.settings import ServiceSettings
@@ -33,8 +34,8 @@ def apply(
 
 
 def diff() -> None:
-    """Show how the broker's topics differ from their cards."""
-    _show(asyncio.run(_diff()))
+    """Show how the broker's topics differ from their cards; status 1 if they do. Nothing is changed."""
+    _show(asked(_diff()))
 
 
 def _show(drift: list[str]) -> None:
@@ -58,6 +59,6 @@ async def _apply(wait: float) -> tuple[list[str], list[str]]:
 
 
 async def _diff() -> list[str]:
-    settings = ServiceSettings()
+    settings = settings_of(local_stack())
     async with TopicAdmin(settings.kafka, security_of(settings)) as admin:
-        return await admin.drift(wanted(settings.partitions))
+        return [*await admin.drift(wanted(settings.partitions)), *await admin.undeclared()]

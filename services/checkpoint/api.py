@@ -192,6 +192,11 @@ def _passes(edge: Edge) -> APIRouter:
         await _refuse_non_member(edge, new)
         # The pass's id is the command's, so that a retried request is the same pass.
         id_ = idempotency_key(request, edge.ulids)
+        # A pass's text counts whole seconds; what is decided and what is signed must not differ.
+        since = (new.since or edge.clock.now()).replace(microsecond=0)
+        until = new.until.replace(microsecond=0)
+        if until <= since:
+            raise Problem("invalid-body", "a pass ends after it begins")
         command = IssuePass(
             pass_id=id_,
             issuer=new.issuer,
@@ -199,9 +204,8 @@ def _passes(edge: Edge) -> APIRouter:
             area=new.area,
             household=new.household,
             subject=keys.pseudonym(new.household, new.person),
-            # A pass's text counts whole seconds; what is decided and what is signed must not differ.
-            since=(new.since or edge.clock.now()).replace(microsecond=0),
-            until=new.until.replace(microsecond=0),
+            since=since,
+            until=until,
         )
         outcome = await edge.command(id_, person, command)
         if outcome is None:

@@ -14,6 +14,9 @@ from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
 from shared.mongo.client import Database
 
+AT_ONCE = 100
+"""Ids asked for in one query: a longer list costs the local server more than its share."""
+
 
 class Queries:
     """Reads of one dispatch database."""
@@ -74,6 +77,17 @@ class Queries:
         ids = [f"{directive}/{desk}" for desk in desks]
         bodies = await self._database.find("progress", {"_id": {"$in": ids}}, limit=len(ids) or 1)
         return [(ROLLS.decode(body), body["v"]) for body in bodies]
+
+    async def progress_versions(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return how often each progress document was written, by its id, where there is one."""
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), AT_ONCE):
+            some = list(ids[start : start + AT_ONCE])
+            bodies = await self._database.find(
+                "progress", {"_id": {"$in": some}}, limit=AT_ONCE, fields=["v"]
+            )
+            found |= {body["_id"]: body["v"] for body in bodies}
+        return found
 
     async def outcome(self, command: str) -> Outcome | None:
         """Return a command's outcome."""

@@ -146,4 +146,4 @@ def _desk(post: str) -> str:
     try:
         return desk_of_post(post)
     except InvalidCode as error:
-        raise Problem("invalid-query", error.detail) from error
+        raise Problem("invalid-query", error.code) from error

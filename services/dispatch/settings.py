@@ -20,4 +20,8 @@ class DispatchSettings(ServiceSettings):
     deadlines: Path = Field(
         default=_SHIPPED, description="File with the dated deadlines of orders and alerts."
     )
+    stream_limit: int = Field(default=1_000, ge=1, description="Most event streams one process keeps open.")
+    stream_every: float = Field(
+        default=1.0, gt=0, description="Seconds between looks for progress that somebody streams."
+    )
     tick_every: float = Field(default=0.5, gt=0, description="Seconds between looks for what is due.")

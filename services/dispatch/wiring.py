@@ -7,8 +7,10 @@ from services.dispatch.edge import Edge
 from services.dispatch.queries import Queries
 from services.dispatch.settings import DispatchSettings
 from services.dispatch.store import INDEXES
+from services.dispatch.streaming import streams
 from services.dispatch.subscribers import groups
 from services.dispatch.ticker import Ticker
+from services.dispatch.watching import Watching
 from shared.runtime.tokens import Verifier
 from shared.service.appending import Appender
 from shared.service.process import Process, build
@@ -46,11 +48,16 @@ def build_app(settings: DispatchSettings) -> FastAPI:
         source=settings.ce_source,
         every=settings.tick_every,
     )
+    watching = Watching(
+        queries, every=settings.stream_every, limit=settings.stream_limit, count=process.metrics.streams.set
+    )
+    router = routes(edge)
+    router.include_router(streams(edge, watching))
     return build(
         process,
         title="Gridloop dispatch",
         indexes=INDEXES,
         groups=groups(settings),
-        routes=routes(edge),
-        loops={"ticker": ticker.run},
+        routes=router,
+        loops={"ticker": ticker.run, "watching": watching.run},
     )

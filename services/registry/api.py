@@ -59,7 +59,7 @@ def _key(changes: Changes) -> str:
     try:
         keys = {key_of(row) for row in changes.rows}
     except InvalidCode as error:
-        raise rejection(error.code, error.detail) from error
+        raise rejection(error.code) from error
     if len(keys) > 1:
         raise rejection("wrong-desk", f"rows of {len(keys)} desks in one bulk")
     return keys.pop()

@@ -100,7 +100,7 @@ async def _seen_by(edge: Edge, person: str, scope: str | None) -> Json:
     try:
         await edge.refuse_blind(person, desk_of(scope))
     except InvalidCode as error:
-        raise Problem("invalid-query", error.detail) from error
+        raise Problem("invalid-query", error.code) from error
     return {"scope": scope}
 
 
@@ -206,4 +206,4 @@ def _desk(post: str) -> str:
     try:
         return desk_of_post(post)
     except InvalidCode as error:
-        raise Problem("invalid-query", error.detail) from error
+        raise Problem("invalid-query", error.code) from error

@@ -21,6 +21,10 @@ _CACHED = 65_536  # a large city's grids fit; a street office's whole tree fits 
 class InvalidCode(Permanent, ValueError):  # noqa: N818 (the house names errors by what is wrong)
     """No unit code or post id; also a ValueError, so that a pydantic validator reports it as such."""
 
+    def __str__(self) -> str:
+        """Leave the text at fault in `detail`: somebody may have put a person's name where a code belongs."""
+        return self.code
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -5,6 +5,7 @@ Both are built in the lifespan, never at import: a client belongs to one event l
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from bson.binary import UUID_SUBTYPE, Binary
@@ -37,6 +38,12 @@ class Database:
         """Raise `Transient` unless the server answers."""
         with translated():
             await self.handle.command("ping")
+
+    async def time(self) -> datetime:
+        """Return what time it is at the server."""
+        with translated():
+            said: datetime = (await self.handle.command("hello"))["localTime"]
+        return said if said.tzinfo else said.replace(tzinfo=UTC)
 
     async def start_session(self) -> Any:
         """Open a causally consistent session."""

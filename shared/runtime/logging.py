@@ -90,6 +90,9 @@ def configure_logging(*, service: str, level: str = "INFO", stream: TextIO | Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    for client in NOISY_LOGGERS:
+        # At DEBUG a driver tells whole documents and filters, whatever may be in them.
+        logging.getLogger(client).setLevel(max(logging.getLevelName(level), logging.INFO))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

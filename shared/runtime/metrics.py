@@ -3,6 +3,8 @@
 Labels are closed sets too (handlers, topics, routes as templates): never a code, an id or a person.
 """
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -14,6 +16,16 @@ _HANDLER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 _BATCH_BUCKETS = (1, 5, 20, 50, 100, 200, 500, 1000, 2000)
 # The gate's promise is 50 ms on the server's side.
 _HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric of the list; `kind` is counter, gauge or histogram."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    text: str
 
 
 class Metrics:
@@ -66,6 +78,8 @@ class Metrics:
         self.spooled = Gauge("gridloop_gate_spooled_crossings", "Crossings in the spool.", registry=registry)
         # How long ago the gates' own data was last known to be the newest; -1: never.
         self.data_age = Gauge("gridloop_gate_data_age_seconds", "Age of the gates' data.", registry=registry)
+        # Each holds a connection; near its limit, callers are sent to the plain reads.
+        self.streams = Gauge("gridloop_event_streams", "Open event streams.", registry=registry)
         # route is the template (/directives/{id}) or "unmatched", so strangers cannot make labels.
         self.http_requests = Counter(
             "gridloop_http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry
@@ -77,6 +91,14 @@ class Metrics:
             buckets=_HTTP_BUCKETS,
             registry=registry,
         )
+
+    def declared(self) -> list[Declared]:
+        """Return the list, in its order, for what is made of it: the dashboard of deploy/grafana."""
+        return [
+            Declared(each._name, each._type, each._labelnames, each._documentation)  # noqa: SLF001 - a family that has not counted yet tells its labels nowhere else
+            for each in vars(self).values()
+            if isinstance(each, Counter | Gauge | Histogram)
+        ]
 
     def render(self) -> bytes:
         """Give the body of /metrics, of type CONTENT_TYPE."""

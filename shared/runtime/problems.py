@@ -64,6 +64,9 @@ CATALOGUE: Mapping[str, ProblemType] = MappingProxyType(
             "Too many crossings wait to be published; nothing was recorded",
             "待上报的通行记录过多，本次未记录",
         ),
+        "too-many-streams": ProblemType(
+            503, "Too many event streams are open; read the progress instead", "实时连接过多，请改用进度查询"
+        ),
         "unavailable": ProblemType(503, "The service is not ready", "服务暂不可用"),
     }
 )

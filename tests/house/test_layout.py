@@ -14,6 +14,7 @@ NEEDED = {"subscribers", "handlers", "domain", "store", "api", "wiring", "settin
 # What only a gate has: passes and their keys, what it knows by heart, its answers, and what keeps them.
 GATE = {"pass_text", "keys", "views", "gatekeeping", "decisions", "spool", "draining", "learning"}
 KNOWN = {"ticker", "queries", "presenting", "reads", "edge", "publishing", "settling", "schemes"}
+KNOWN |= {"streaming", "watching"}
 
 
 def parts(service: Path) -> set[str]:

@@ -70,6 +70,21 @@ def test_lower_levels_stay_out(log: Log) -> None:
     assert log.lines() == []
 
 
+@pytest.mark.req("T-07")
+@pytest.mark.usefixtures("log")
+def test_a_driver_never_tells_the_documents_it_carries() -> None:
+    stream = io.StringIO()
+    driver = logging.getLogger("pymongo.command")
+    configure_logging(service="dispatch", level="ERROR", stream=stream)
+    driver.warning("quiet")
+    configure_logging(service="dispatch", level="DEBUG", stream=stream)
+    driver.debug("a document")
+    driver.info("a connection")
+    logging.getLogger("services.dispatch").debug("a rule")
+    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert told == ["a connection", "a rule"]
+
+
 def test_lines_inside_a_message_carry_its_ids(log: Log) -> None:
     with correlated(ce_id="01ARZ", correlation_id="c-1"):
         logging.getLogger("aiokafka").info("fetched")
