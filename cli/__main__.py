@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli import dashboard, dlq, schemes, screening, token, topics
+from cli.contracts import command as contracts_command
 from cli.demo import command as demo_command
 from cli.doctor import command as doctor_command
 from cli.errors import UserError
@@ -23,6 +24,7 @@ def build_app() -> typer.Typer:
     )
     stack_commands.register(app)
     topics.register(app)
+    contracts_command.register(app)
     dlq.register(app)
     doctor_command.register(app)
     verify_command.register(app)

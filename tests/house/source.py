@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ("shared", "services", "cli", "bench", "tests")
 # What .gitignore names, and git's own folder: nobody wrote these.
 MADE = {".git", ".venv", ".run", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-MADE |= {".import_linter_cache", ".hypothesis", "dist", "build", "out"}
+MADE |= {".import_linter_cache", ".hypothesis", "dist", "build", "out", "node_modules"}
 
 
 def name_of(path: Path) -> str:

@@ -7,17 +7,23 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.catalog import BY_NAME, TOPICS, dead_letter_topics
+from shared.contracts.catalog import BY_NAME, MODELS, TOPICS, dead_letter_topics
 from shared.runtime.settings import ServiceSettings
-from tests.house.source import ROOT, modules, name_of, strings
+from tests.house.source import ROOT, files, modules, name_of, strings
 
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = [
+    ROOT / "README.md",
+    *(path for path in files() if path.suffix == ".md" and path.is_relative_to(ROOT / "docs")),
+]
 DEPLOYED = sorted(
     path for path in [ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*")] if path.is_file()
 )
 VARIABLE = re.compile(r"GRIDLOOP_[A-Z][A-Z_]*[A-Z]")
 TARGET = re.compile(r"(?<![\w-])make ([a-z]+)(?![\w-])")
-TOPIC = re.compile(r"\b(?:registry|dispatch|screening|checkpoint)\.[a-z-]+\.v\d+(?:\.dlq\.[a-z.-]+[a-z])?")
+TOPIC = re.compile(
+    r"(?<!gridloop\.)\b(?:registry|dispatch|screening|checkpoint)\.[a-z-]+\.v\d+(?:\.dlq\.[a-z.-]+[a-z])?"
+)
+MESSAGE = re.compile(r"\bgridloop\.[a-z]+\.[a-z-]+\.v\d+")
 OWNERS = {"registry", "screening", "checkpoint", "dispatch"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -80,8 +86,9 @@ def test_a_make_target_named_anywhere_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_a_topic_named_anywhere_exists(path: Path) -> None:
+def test_a_topic_or_message_named_anywhere_exists(path: Path) -> None:
     assert set(TOPIC.findall(text(path))) <= {*BY_NAME, *dead_letter_topics()}
+    assert set(MESSAGE.findall(text(path))) <= MODELS.keys()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)

@@ -135,6 +135,7 @@ async def test_without_a_valid_token_nobody_is_anybody(api: Api, log: Log) -> No
             ("GET", "/directives"),
             ("GET", "/directives/whatever/progress"),
             ("POST", "/directives/whatever/answers"),
+            ("POST", "/directives/whatever/amendments"),
             ("POST", "/directives/whatever/cancellation"),
             ("GET", "/outcomes/whatever"),
         ):

@@ -10,6 +10,7 @@ from services.dispatch.domain.deadlines import DefaultDeadlines
 from services.dispatch.domain.directive import SYSTEM, Directive, Issuer, Limits
 from services.dispatch.store import DIRECTIVES, ISSUERS
 from shared.contracts.directives import (
+    AmendDirective,
     Audience,
     CancelDirective,
     CloseDirective,
@@ -160,6 +161,78 @@ class TestScope:
         foreign = roster("610899001001", path=("61", "6108", "610802", STREET))
         there: dict[str, Roster] = {foreign.desk: foreign, STREET: street_roster()}
         assert code(issue(scope=foreign.desk, rosters=there)) is None
+
+
+class TestAmend:
+    def amend(self, known: Directive | None, **other: Any) -> Directive | Refusal:
+        given: dict[str, Any] = {"actor": "boss", "now": NOON + HOUR, "here": street_roster()}
+        said = {"text": "今日12时前完成。"} if not other.keys() & AmendDirective.model_fields.keys() else {}
+        fields = {**said, **{name: it for name, it in other.items() if name in AmendDirective.model_fields}}
+        given |= {name: it for name, it in other.items() if name in given}
+        by = other.get("by", CHIEF)
+        command = AmendDirective(directive=DIRECTIVE, issuer=by, reason="时限提前", **fields)
+        return rules.amend(command, known=known, **given)
+
+    @pytest.mark.req("F-03")
+    def test_it_is_the_next_version_of_the_same_epoch_and_scope(self) -> None:
+        made = accepted(self.amend(known(changes=1, extensions=(Extension(desk=STREET, child=OTHER),))))
+        before = order(changes=1, extensions=(Extension(desk=STREET, child=OTHER),))
+        changed = {"version": 2, "text": "今日12时前完成。", "issued_at": NOON + HOUR}
+        assert made.order == before.model_copy(update=changed)
+        assert made.reason == "时限提前"
+
+    def test_what_is_named_changes_and_the_rest_stays(self) -> None:
+        floors = Audience(types=("s:floor",))
+        made = accepted(self.amend(known(), audience=floors, mode="straight-through", deadlines=TODAY))
+        assert (made.order.audience, made.order.mode, made.order.text) == (
+            floors, "straight-through", order().text,
+        )  # fmt: skip
+        assert made.order.due_at == NOON + 3 * HOUR
+
+    def test_again_raises_the_epoch_and_needs_no_other_change(self) -> None:
+        made = accepted(self.amend(known(epoch=3, version=5), again=True))
+        assert (made.order.version, made.order.epoch, made.order.text) == (6, 4, order().text)
+
+    @pytest.mark.parametrize(
+        ("before", "changes", "expected"),
+        [
+            (None, {}, "unknown-directive"),
+            (known(), {"by": AREA}, "not-the-issuer"),
+            (known(), {"actor": "somebody"}, "not-the-holder"),
+            (known(), {"here": None}, "not-the-holder"),
+            (known(status="closed"), {}, "already-closed"),
+            (known(effect="cancel", version=2), {"again": True}, "already-cancelled"),
+            (known(kind="alert"), {"again": True}, "alert-not-amended"),
+            (known(), {"again": False}, "nothing-to-amend"),
+            (known(), {"text": order().text, "mode": "relayed", "audience": Audience()}, "nothing-to-amend"),
+        ],
+    )
+    def test_it_is_refused_with_a_code(
+        self, before: Directive | None, changes: dict[str, Any], expected: str
+    ) -> None:
+        assert code(self.amend(before, **changes)) == expected
+
+    def test_the_same_deadlines_are_a_change_for_they_run_anew(self) -> None:
+        made = accepted(self.amend(known(), deadlines=order().deadlines))
+        assert made.order.due_at == NOON + 2 * HOUR
+
+    def test_whoever_holds_the_post_now_may_amend_and_decides_last(self) -> None:
+        successor = street_roster(seats=(street_roster().seats[0].model_copy(update={"holder": "new"}),))
+        made = accepted(self.amend(known(), actor="new", here=successor))
+        assert [post.holder for post in made.line] == ["new"]
+
+    def test_a_close_of_the_version_before_is_refused(self) -> None:
+        made = accepted(self.amend(known()))
+        close = CloseDirective(directive=DIRECTIVE, issuer=CHIEF, version=1, changes=0)
+        assert code(rules.close(close, actor=SYSTEM, now=NOON, known=made)) == "another-version"
+
+    def test_an_amended_order_may_be_cancelled(self) -> None:
+        made = accepted(self.amend(known(), again=True))
+        withdraw = CancelDirective(directive=DIRECTIVE, issuer=CHIEF, reason="情况已排除")
+        last = accepted(
+            rules.cancel(withdraw, actor="boss", now=NOON + 2 * HOUR, known=made, here=street_roster())
+        )
+        assert (last.order.version, last.order.epoch, last.order.effect) == (3, 1, "cancel")
 
 
 class TestCancel:
