@@ -26,6 +26,14 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, **request: Any)
         await asyncio.sleep(AGAIN_AFTER_S)
 
 
+async def command(client: httpx.AsyncClient, path: str, **request: Any) -> httpx.Response:
+    """Send a command until it is decided; the key makes it one, however often it has to be sent."""
+    while True:
+        reply = await ask(client, "POST", path, **request)
+        if reply.status_code != HTTPStatus.ACCEPTED:
+            return reply
+
+
 async def read(client: httpx.AsyncClient, path: str, **request: Any) -> dict[str, Any]:
     """Return the JSON body of a GET that must succeed."""
     reply = await ask(client, "GET", path, **request)

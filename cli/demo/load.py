@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -22,15 +23,23 @@ from shared.contracts.envelope import Context, message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import (
     CHANGES,
+    CHARGES_TOPIC,
     COMMANDS_TOPIC,
+    HOUSEHOLDS_TOPIC,
     OUTCOMES_TOPIC,
     ROSTERS_TOPIC,
+    UNITS_TOPIC,
+    Charges,
     Roster,
 )
+from shared.contracts.topics import Topic
 from shared.flow.records import Record
+from shared.kernel.errors import Transient
+from shared.messaging.admin import TopicAdmin
 
 LOOK_EVERY_S = 0.2
 LEVELS = 5
+COPIED = (ROSTERS_TOPIC, UNITS_TOPIC, CHARGES_TOPIC, HOUSEHOLDS_TOPIC)
 
 
 @dataclass
@@ -41,7 +50,7 @@ class Loaded:
     waiting: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     rosters: dict[str, Roster] = field(default_factory=dict)
-    ends: dict[int, int] = field(default_factory=dict)
+    charges: dict[str, Charges] = field(default_factory=dict)
 
     def hear(self, record: Record) -> None:
         match record.body:
@@ -49,14 +58,19 @@ class Loaded:
                 self.waiting.discard(command)
                 self.refused += [f"{row.code}: {row.detail}" for row in outcome.results if not row.accepted]
             case Roster() as body:
-                self.ends[record.origin.partition] = record.origin.offset + 1
                 known = self.rosters.get(body.desk)
                 if known is None or body.v > known.v:
                     self.rosters[body.desk] = body
+            case Charges() as counted:
+                before = self.charges.get(counted.desk)
+                if before is None or counted.v > before.v:
+                    self.charges[counted.desk] = counted
 
     def is_whole(self) -> bool:
-        """Whether every command is answered and every roster says what lies below it."""
-        return not self.waiting and all(self._is_known(desk) for desk in self.world.desks)
+        """Whether every command is answered, every roster says what lies below it, and all are counted."""
+        counted = sum(each.households for each in self.charges.values())
+        are_counted = counted == len(self.world.households)
+        return are_counted and not self.waiting and all(self._is_known(desk) for desk in self.world.desks)
 
     def _is_known(self, desk: str) -> bool:
         roster = self.rosters.get(desk)
@@ -66,7 +80,7 @@ class Loaded:
 
 
 async def tell(stage: Stage) -> None:
-    """Append the whole street, and wait until all is decided and every service has the rosters."""
+    """Append the whole street, and wait until all is decided and every service has its copies of it."""
     loaded = Loaded(stage.world)
     records = []
     for key, changes in bulks(stage.world):
@@ -74,30 +88,66 @@ async def tell(stage: Stage) -> None:
         records.append(message(COMMANDS_TOPIC, CHANGES, key, changes, context))
         loaded.waiting.add(context.id)
     await stage.producer.append(records)
-    async with tail(stage.stack.kafka, OUTCOMES_TOPIC, ROSTERS_TOPIC) as answers:
+    async with tail(stage.stack.kafka, OUTCOMES_TOPIC, ROSTERS_TOPIC, CHARGES_TOPIC) as answers:
         async for answer in answers:
             loaded.hear(answer)
             if loaded.refused:
                 raise UserError(f"registry refused a row of the demonstration's street: {loaded.refused[0]}")
             if loaded.is_whole():
                 break
-    for group in ROSTERS_TOPIC.groups:
-        await until_read(stage.stack.kafka, group, loaded.ends)
+    await _until_copied(stage)
+
+
+async def _until_copied(stage: Stage) -> None:
+    """Wait for the slowest copy: an act that began before would be about half a street."""
+    servers, least = stage.stack.kafka, len(stage.world.households)
+    # Facts follow their outcome within a moment, in no order.
+    while True:
+        # A broker that was killed comes back.
+        with suppress(KafkaError, Transient):
+            ends = await _ends(servers, *COPIED)
+            if sum(ends[HOUSEHOLDS_TOPIC.name].values()) >= least:
+                break
+        await asyncio.sleep(LOOK_EVERY_S)
+    for topic in COPIED:
+        for group in topic.groups:
+            await until_read(servers, group, ends[topic.name])
+
+
+async def _ends(servers: str, *topics: Topic) -> dict[str, dict[int, int]]:
+    """Return the end of each partition of some topics that holds anything."""
+    async with TopicAdmin(servers) as admin:
+        partitions = await admin.partitions()
+    places = [TopicPartition(each.name, n) for each in topics for n in range(partitions[each.name])]
+    observer = AIOKafkaConsumer(bootstrap_servers=servers, client_id="gridloop-demo", group_id=None)
+    await observer.start()
+    try:
+        ends = await observer.end_offsets(places)
+    finally:
+        await observer.stop()
+    return {
+        each.name: {place.partition: end for place, end in ends.items() if end and place.topic == each.name}
+        for each in topics
+    }
 
 
 async def until_read(servers: str, group: str, ends: Mapping[int, int]) -> None:
     """Wait until a group has stored what was published so far: it has committed these offsets."""
+    while True:
+        # A broker that was killed comes back.
+        with suppress(KafkaError):
+            read = await _committed(servers, group)
+            if all(read.get(partition, 0) >= end for partition, end in ends.items()):
+                return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _committed(servers: str, group: str) -> dict[int, int]:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
     try:
-        while True:
-            # A broker that was killed comes back.
-            with suppress(KafkaError):
-                offsets = await admin.list_consumer_group_offsets(group)
-                read = {place.partition: committed.offset for place, committed in offsets.items()}
-                if all(read.get(partition, 0) >= end for partition, end in ends.items()):
-                    return
-            await asyncio.sleep(LOOK_EVERY_S)
+        await admin.start()
+        offsets = await admin.list_consumer_group_offsets(group)
+        return {place.partition: committed.offset for place, committed in offsets.items()}
     finally:
         await admin.close()
 

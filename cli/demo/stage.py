@@ -28,6 +28,8 @@ from shared.runtime.settings import ServiceSettings
 from shared.runtime.tokens import generate_key_pair
 
 LINES = 16
+# A pass is waited for until it is decided: more of them at once are decided together.
+LINES_OF_THE_OFFICE = 48
 SERVICES = ("registry", "dispatch", "screening", "checkpoint")
 # Each alert must be answered within seconds, where this installation's own deadlines are hours.
 ALERT_DONE_S, ALERT_STEP_S = 5.0, 2.0
@@ -120,7 +122,7 @@ async def opened(
     # One for all: a context of its own costs each client 20 ms, for certificates that nobody asks for here.
     tls = ssl.create_default_context()
     clients = {name: _client(port, tls) for name, port in ports.items()}
-    lines = {name: Lines([_client(port, tls) for _ in range(LINES)]) for name, port in ports.items()}
+    lines = {name: _lines(name, port, tls) for name, port in ports.items()}
     producer = Producer(stack.kafka, client_id="gridloop-demo")
     await producer.start()
     try:
@@ -146,6 +148,11 @@ async def opened(
 
 def _client(port: int, tls: ssl.SSLContext) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10.0, verify=tls)
+
+
+def _lines(name: str, port: int, tls: ssl.SSLContext) -> Lines:
+    number = LINES_OF_THE_OFFICE if name == "checkpoint" else LINES
+    return Lines([_client(port, tls) for _ in range(number)])
 
 
 async def _apply_topics(servers: str) -> None:

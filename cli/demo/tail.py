@@ -1,11 +1,13 @@
 """Reading topics without a group: an observer leaves no trace and takes no work away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
+from cli.demo.asking import AGAIN_AFTER_S
 from shared.contracts.topics import Topic
 from shared.flow.records import Record
 from shared.messaging.reading import read
@@ -20,16 +22,7 @@ async def tail(servers: str, *topics: Topic, from_now: bool = False) -> AsyncIte
 
     They begin with the first there is, or `from_now` with the first appended after this has opened.
     """
-    consumer = AIOKafkaConsumer(
-        *(topic.name for topic in topics),
-        bootstrap_servers=servers,
-        client_id="gridloop-demo",
-        group_id=None,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        fetch_max_wait_ms=POLL_MS,
-    )
-    await consumer.start()
+    consumer = await _connected(servers, topics)
     try:
         if from_now:
             await consumer.seek_to_end()
@@ -39,6 +32,30 @@ async def tail(servers: str, *topics: Topic, from_now: bool = False) -> AsyncIte
         yield _records(consumer)
     finally:
         await consumer.stop()
+
+
+async def _connected(servers: str, topics: Sequence[Topic]) -> AIOKafkaConsumer:
+    """Return a consumer that the broker has answered: one that was killed at this moment comes back."""
+    while True:
+        consumer = AIOKafkaConsumer(
+            *(topic.name for topic in topics),
+            bootstrap_servers=servers,
+            client_id="gridloop-demo",
+            group_id=None,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=POLL_MS,
+        )
+        try:
+            await consumer.start()
+        except KafkaError:
+            await consumer.stop()
+            await asyncio.sleep(AGAIN_AFTER_S)
+        except BaseException:
+            await consumer.stop()
+            raise
+        else:
+            return consumer
 
 
 async def _records(consumer: AIOKafkaConsumer) -> Records:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cli.demo.actors import Actors, Holder
-from cli.demo.asking import ask, read
+from cli.demo.asking import command, read
 from cli.demo.behaviour import behaviour, verdict
 from cli.demo.directive.ledger import Ledger
 from cli.demo.directive.summary import Summary, compare
@@ -96,12 +96,9 @@ async def _issue(stage: Stage, directive: str) -> None:
         "dimensions": ["level"],
     }
     headers = {**stage.token(ISSUER), "Idempotency-Key": directive}
-    while True:
-        reply = await ask(stage.clients["dispatch"], "POST", "/directives", json=order, headers=headers)
-        if reply.status_code == HTTPStatus.CREATED:
-            return
-        if reply.status_code != HTTPStatus.ACCEPTED:
-            raise UserError(f"the order was not accepted: {reply.status_code} {reply.text[:300]}")
+    reply = await command(stage.clients["dispatch"], "/directives", json=order, headers=headers)
+    if reply.status_code != HTTPStatus.CREATED:
+        raise UserError(f"the order was not accepted: {reply.status_code} {reply.text[:300]}")
 
 
 async def _is_closed(stage: Stage, directive: str) -> bool:

@@ -147,12 +147,11 @@ async def _before(morning: Morning) -> None:
     await scenes.doubts()
     await scenes.revocation(REVOKED[0])
     await pause
-    window = max(OVERSTAY_SHARE * outage, WINDOW_LEAST_S)
-    await morning.office.issue(morning.overstayer, timedelta(seconds=window))
-    await morning.office.open_for_emergency(morning.emergency_s)
+    window = timedelta(seconds=max(OVERSTAY_SHARE * outage, WINDOW_LEAST_S))
+    until = await morning.office.issue(morning.overstayer, window)
     # By the time the gate has heard of the emergency it has heard of the pass as well.
-    await scenes.emergency()
-    await scenes.leave(morning.overstayer)
+    await scenes.emergency(morning.emergency_s)
+    await scenes.leave(morning.overstayer, until, window)
 
 
 async def _meanwhile(morning: Morning) -> None:

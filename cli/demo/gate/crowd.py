@@ -19,7 +19,9 @@ from shared.contracts.checkpoint import Direction
 
 PER_SECOND = 50
 WAYS: Sequence[Direction] = ("out", "in")
-TRIES, AGAIN_AFTER_S = 60, 0.5
+TRIES, AGAIN_AFTER_S = 240, 0.5
+# Whoever waits for the gate's data is asked again seldom: each time is one more crossing to be counted.
+NO_DATA_AGAIN_AFTER_S = 2.0
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Crowd:
             self.ledger.latencies[self.phase].append(time.monotonic() - began)
             if answer.get("code") != NO_DATA:
                 return answer
-            await asyncio.sleep(AGAIN_AFTER_S)
+            await asyncio.sleep(NO_DATA_AGAIN_AFTER_S)
             began = time.monotonic()
         return answer
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cli.demo.alerts import Alarm, Alerts
-from cli.demo.asking import ask, read, read_all
+from cli.demo.asking import command, read, read_all
 from cli.demo.load import until_read
 from cli.demo.play import play, until, until_told
 from cli.demo.round.crew import Crew
@@ -149,12 +149,9 @@ async def _open(round_: Round) -> None:
 async def _command(round_: Round, path: str, body: Mapping[str, str], id_: str) -> None:
     stage = round_.stage
     headers = {**stage.token(ISSUER), "Idempotency-Key": id_}
-    while True:
-        reply = await ask(stage.clients["screening"], "POST", path, json=dict(body), headers=headers)
-        if reply.status_code == HTTPStatus.CREATED:
-            return
-        if reply.status_code != HTTPStatus.ACCEPTED:
-            raise UserError(f"POST {path} was not accepted: {reply.status_code} {reply.text[:300]}")
+    reply = await command(stage.clients["screening"], path, json=dict(body), headers=headers)
+    if reply.status_code != HTTPStatus.CREATED:
+        raise UserError(f"POST {path} was not accepted: {reply.status_code} {reply.text[:300]}")
 
 
 async def _move_in(round_: Round) -> PutHousehold:
@@ -164,8 +161,8 @@ async def _move_in(round_: Round) -> PutHousehold:
     async with tail(stage.stack.kafka, HOUSEHOLDS_TOPIC, from_now=True) as facts:
         body = {"rows": [home.model_dump(mode="json")]}
         headers = {**stage.tokens.of(OPERATOR), "Idempotency-Key": stage.ulids.new()}
-        reply = await ask(stage.clients["registry"], "POST", "/changes", json=body, headers=headers)
-        if not reply.is_success:
+        reply = await command(stage.clients["registry"], "/changes", json=body, headers=headers)
+        if not reply.is_success or not all(row["accepted"] for row in reply.json()["results"]):
             raise UserError(f"nobody could move in: {reply.status_code} {reply.text[:300]}")
         async for fact in facts:
             if isinstance(fact.body, HouseholdFact) and fact.body.household == home.household:

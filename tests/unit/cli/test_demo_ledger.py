@@ -14,8 +14,9 @@ from cli.demo.directive.summary import Summary, compare
 from cli.demo.directive.watch import Watch
 from cli.demo.places import read_geography
 from cli.demo.world import CITY, STREET_OFFICE, Seat, street
+from shared.contracts.base import Scope
 from shared.contracts.directives import Deadlines, DirectiveFact, Order
-from shared.contracts.dispatch import Counts, Progress, Scope, SheetFrozen
+from shared.contracts.dispatch import Counts, Progress, SheetFrozen
 from shared.contracts.registry import Seat as RosterSeat
 
 WORLD = street(7, read_geography(GEOGRAPHY), 60)
