@@ -66,7 +66,8 @@ class Log:
             )
         )  # fmt: skip
         records.append(arrival)
-        self.note("append", record.topic, place, len(records) - 1, arrival.id, record.key.decode())
+        value = blake2b(record.value or b"", digest_size=8).hexdigest()
+        self.note("append", record.topic, place, len(records) - 1, arrival.id, record.key.decode(), value)
         for watcher in self.watchers:
             watcher(arrival)
 

@@ -1,5 +1,6 @@
 """Replicas of the service: one flow a group, partitions that move, zombies, crashes and lost memory."""
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ class Faults:
     rebalances: int
     crashes: int
     stall: float = 0.01
+    slow: float = 0
+    rewinds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Cluster:
         self._replicas = scheduler.random.choice((2, 2, 3))
         self.crashes = 0
         self.rebalances = 0
+        self.rewound = 0
+        self.killed: Counter[str] = Counter()
         self._generation = {group.name: 0 for group in groups}
         self.consumers = [
             self._start(group, replica) for group in groups for replica in range(self._replicas)
@@ -98,6 +103,8 @@ class Cluster:
             self._hand_out(group.name)
         for _ in range(faults.rebalances):
             scheduler.at(scheduler.random.uniform(1, 250), self._rebalance_some)
+        for _ in range(faults.rewinds):
+            scheduler.at(scheduler.random.uniform(50, 400), self._rewind_some)
         log.watchers.append(self._arrived)
 
     def runnable(self) -> list[Consumer]:
@@ -196,17 +203,28 @@ class Cluster:
         lanes: dict[tuple[str, int], list[Message]] = {}
         for record in messages:
             lanes.setdefault((record.topic, partition_of(record.key, PARTITIONS)), []).append(record)
+        slow = self._slow(list(lanes))
         while lanes:
             if self._scheduler.chance(0.5):
                 await pause()
+            if [*lanes] == slow:
+                await sleep(self._scheduler.random.uniform(0, 60))
             if self._scheduler.chance(self._faults.stall):  # a stalled send: others overtake what it says
                 await sleep(self._scheduler.random.uniform(0, 20))
             if self._scheduler.chance(self._faults.publish):
                 raise Transient("append-unknown")
-            lane = self._scheduler.random.choice(list(lanes))
+            lane = self._scheduler.random.choice([lane for lane in lanes if [lane] != slow] or slow)
             self._log.append(lanes[lane].pop(0))
             if not lanes[lane]:
                 del lanes[lane]
+
+    def _slow(self, lanes: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Now and then name a partition whose leader acknowledges long after all others.
+
+        The last by name has the tallies, if there are any: who is below may be heard before the desk itself.
+        """
+        late = self._faults.slow and len(lanes) > 1 and self._scheduler.chance(self._faults.slow)
+        return [max(lanes)] if late else []
 
     def _may_crash(self) -> bool:
         return self.crashes < self._faults.crashes and self._scheduler.chance(self._faults.crash)
@@ -214,6 +232,7 @@ class Cluster:
     def _reached(self, group: str, step: str) -> None:
         if self._may_crash():
             self._log.note("crash at", group, step)
+            self.killed[step] += 1
             raise Crashed
 
     def _crash(self, replica: int) -> None:
@@ -229,6 +248,17 @@ class Cluster:
 
     def _rebalance_some(self) -> None:
         self._hand_out(self._scheduler.random.choice(list(self._generation)))
+
+    def _rewind_some(self) -> None:
+        """Set a group's offsets back, as an operator may: everything since then is delivered again."""
+        group = self._scheduler.random.choice(list(self._generation))
+        for place in sorted(place for place in self._log.committed if place[0] == group):
+            at = self._log.committed[place]
+            if at and self._scheduler.chance(0.5):
+                self._log.committed[place] = self._scheduler.random.randrange(at)
+                self.rewound += 1
+        self._log.note("rewind", group)
+        self._hand_out(group)
 
     def _hand_out(self, group: str) -> None:
         """Give every partition an owner; who hears of it late goes on as before: a zombie."""

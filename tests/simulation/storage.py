@@ -48,6 +48,13 @@ class Store:
             self._documents.setdefault(write.collection, {})[write.id] = write.v + 1, body
             self._index(write)
 
+    def poke(self, collection: str, id_: str, **fields: object) -> None:
+        """Change a document past every consumer: only a planted fault does that."""
+        v, kept = self._documents[collection][id_]
+        write = Write(collection, id_, v, {**bson.decode(kept), **fields})
+        self._documents[collection][id_] = v + 1, bson.encode({**write.body, "v": v + 1})
+        self._index(write)
+
     def _index(self, write: Write) -> None:
         due = write.body.get("next_due")
         if due is None:

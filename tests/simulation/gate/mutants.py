@@ -1,42 +1,30 @@
 """Planted faults of a gate: each breaks one rule, and the checks must find it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Any
-from unittest import mock
 
 from services.checkpoint.domain import gate_day, presence
 from services.checkpoint.domain.gate_day import GateDay
 from services.checkpoint.domain.presence import Presence
 from services.checkpoint.draining import Drain
 from services.checkpoint.handlers import crossings
-from services.checkpoint.handlers.crossings import Crossings
 from services.checkpoint.spool import Group, Spool, Spooled
 from shared.contracts.checkpoint import Crossing
 from shared.contracts.envelope import Message
-from shared.flow.batch import Flow
-from shared.flow.documents import Documents
-from shared.flow.handler import Handler
-from shared.flow.records import Arrival, Record
-from tests.simulation.gate.world import RULES
-from tests.simulation.mutants import PublishFirst
-from tests.simulation.rounds.world import ZONE
+from tests.simulation.frame import Mutant
+from tests.simulation.planted import bent, shared_mutants
 
 SOURCE = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """What differs from the real thing."""
+class GateMutant(Mutant):
+    """A fault that may also lie in a gate's own process."""
 
-    name: str
-    flow: type[Flow] = Flow
-    guarded: bool = True
-    commit_first: bool = False
-    handlers: Mapping[str, Callable[[], Handler]] = field(default_factory=dict)
     spool: type[Spool] = Spool
     drain: type[Drain] = Drain
 
@@ -90,22 +78,6 @@ class ForgetsAnyhow(Drain):
         return sum(len(group.crossings) for group in groups)
 
 
-class Bent(Crossings):
-    """The real handler with one of the rules it calls replaced."""
-
-    def __init__(self, module: Any, name: str, rule: Callable[..., Any]) -> None:
-        super().__init__(source=SOURCE, rules=RULES, zone=ZONE)  # type: ignore[arg-type] # any tzinfo will do
-        self._bend = partial(mock.patch.object, module, name, rule)
-
-    def rule(self, docs: Documents, record: Record) -> None:
-        with self._bend():
-            super().rule(docs, record)
-
-    def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
-        with self._bend():
-            return list(super().derive(docs, arrivals))
-
-
 _merge_day = gate_day.merge_crossing
 _merge_presence = presence.merge_crossing
 _numbers = count()
@@ -151,26 +123,49 @@ def _alert_by_record(*name: Any) -> str:
 
 
 crossings_id = crossings.derived_id
-HONEST = Mutant("honest")
-
-
-def _bent(name: str, module: Any, rule: str, by: Callable[..., Any]) -> Mutant:
-    return Mutant(name, handlers={"checkpoint.crossings": lambda: Bent(module, rule, by)})
-
+_bent = partial(bent, within=100)
+_own = partial(GateMutant, within=100)
 
 MUTANTS = (
-    Mutant("answers before the commit", spool=AnswersEarly),
-    Mutant("drains the newest first", drain=NewestFirst),
-    Mutant("deletes what was not sent", spool=ForgetsAll),
-    Mutant("deletes before the acknowledgement", drain=ForgetsFirst),
-    Mutant("deletes although the append failed", drain=ForgetsAnyhow),
-    _bent("a repetition counted again", gate_day, "merge_crossing", _counts_again),
-    _bent("the crossing that came last wins", presence, "merge_crossing", _last_wins),
-    _bent("times of arrival", crossings, "_believed", _by_arrival),
-    _bent("a ticker ahead of its time believed", presence, "merge_tick", _any_tick),
-    _bent("who came back late is overlooked", presence, "standing", _only_by_tick),
-    _bent("an alert for each look", crossings, "derived_id", _alert_by_record),
-    Mutant("published before the commit", flow=PublishFirst),
-    Mutant("offsets committed before the work", commit_first=True),
-    Mutant("writes without guards", guarded=False),
+    _own("answers before the commit", ("what was answered is not lost",), spool=AnswersEarly),
+    _own("drains the newest first", ("the order of a key is kept",), drain=NewestFirst),
+    _own("deletes what was not sent", ("what was answered is not lost",), spool=ForgetsAll),
+    _own("deletes before the acknowledgement", ("what was answered is not lost",), drain=ForgetsFirst),
+    _own("deletes although the append failed", ("what was answered is not lost",), drain=ForgetsAnyhow),
+    _bent(
+        "a repetition counted again", gate_day, "merge_crossing", _counts_again, "every crossing counts once"
+    ),
+    _bent(
+        "the crossing that came last wins",
+        presence,
+        "merge_crossing",
+        _last_wins,
+        "each crossing is paired once",
+        "presence equals brute force",
+    ),
+    _bent(
+        "times of arrival",
+        crossings,
+        "_believed",
+        _by_arrival,
+        "no alert without a cause",
+        "presence equals brute force",
+    ),
+    _bent(
+        "a ticker ahead of its time believed", presence, "merge_tick", _any_tick, "no alert without a cause"
+    ),
+    _bent(
+        "who came back late is overlooked", presence, "standing", _only_by_tick, "who was not back is told of"
+    ),
+    _bent("an alert for each look", crossings, "derived_id", _alert_by_record, "no alert without a cause"),
+    *shared_mutants(
+        {
+            "published before the commit": ("no alert without a cause",),
+            "offsets committed before the work": ("each record is applied once",),
+            "writes without guards": (
+                "a position never goes back",
+                "each record is applied once",
+            ),
+        }
+    ),
 )

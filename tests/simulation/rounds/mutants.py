@@ -1,7 +1,6 @@
 """Planted faults of a round: each breaks one rule, and the checks must find it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,54 +12,21 @@ from services.screening.domain.fever import Fever
 from services.screening.domain.merging import Ground
 from services.screening.domain.sheet import NAMED, Head, Sheet
 from services.screening.handlers import sheets, telling
-from services.screening.handlers.progress import CoverageRoll
 from services.screening.handlers.sheets import Sheets
-from services.screening.store import DENOMINATORS, ROLLS
+from services.screening.store import DENOMINATORS
 from shared.contracts.envelope import Message
 from shared.contracts.screening import CoverageTally, Reading, Visit
 from shared.domain.dated import Dated
-from shared.domain.roll import Roll
-from shared.flow.batch import Flow
 from shared.flow.documents import Documents
-from shared.flow.handler import Handler
 from shared.flow.records import Arrival, Record
-from tests.simulation.mutants import PublishFirst
+from shared.service import rollup
+from tests.simulation.frame import Mutant
+from tests.simulation.planted import bent, last_tally_wins, shared_mutants
 from tests.simulation.rounds.truth import FEVER
 from tests.simulation.rounds.world import ZONE
 
 SOURCE = "screening"
 FEVERS = Dated([(datetime(2020, 1, 1, tzinfo=UTC), Fever(celsius=FEVER))])
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """What differs from the real thing."""
-
-    name: str
-    flow: type[Flow] = Flow
-    guarded: bool = True
-    commit_first: bool = False
-    handlers: Mapping[str, Callable[[], Handler]] = field(default_factory=dict)
-
-
-class Bent(Sheets):
-    """The real handler with one of the rules it calls replaced."""
-
-    def __init__(self, module: Any, name: str, rule: Callable[..., Any]) -> None:
-        super().__init__(source=SOURCE, fever=FEVERS, zone=ZONE)
-        self._bend = partial(mock.patch.object, module, name, rule)
-
-    def rule(self, docs: Documents, record: Record) -> None:
-        with self._bend():
-            super().rule(docs, record)
-
-    def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
-        with self._bend():
-            return list(super().derive(docs, arrivals))
-
-    def mark(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
-        with self._bend():
-            super().mark(docs, arrivals)
 
 
 def _adds(sheet: Sheet, place: Place, slot: int, visit: Visit, at: int) -> None:
@@ -134,23 +100,6 @@ class AlertsByRecord(Sheets):
             return list(super().derive(docs, arrivals))
 
 
-class LastTallyWins(CoverageRoll):
-    """Takes tallies as they come: an old one from a zombie replaces a newer one."""
-
-    def rule(self, docs: Documents, record: Record) -> None:
-        body = record.body
-        if not isinstance(body, CoverageTally):
-            super().rule(docs, record)
-            return
-        id_ = f"{body.round}/{body.to}"
-        roll = docs.get(ROLLS, id_) or Roll(body.round, body.to)
-        if body.covers == "own":
-            roll.own = body
-        else:
-            roll.below[body.desk] = body
-        docs.put(ROLLS, id_, roll)
-
-
 class ForgetsReadings(Sheets):
     """Drops a reading that comes while a desk still waits for its denominator."""
 
@@ -162,33 +111,102 @@ class ForgetsReadings(Sheets):
         super().rule(docs, record)
 
 
-HONEST = Mutant("honest")
-
-
-def _bent(name: str, module: Any, rule: str, by: Callable[..., Any]) -> Mutant:
-    return Mutant(name, handlers={"screening.sheets": lambda: Bent(module, rule, by)})
-
-
-def _other(name: str, handler: type[Sheets]) -> Mutant:
+def _other(name: str, handler: type[Sheets], *found_by: str) -> Mutant:
     make = partial(handler, source=SOURCE, fever=FEVERS, zone=ZONE)
-    return Mutant(name, handlers={"screening.sheets": make})
+    return Mutant(name, found_by, handlers={"screening.sheets": make}, within=120)
 
+
+_bent = partial(bent, within=120)
 
 MUTANTS = (
-    _bent("freezes while the counts disagree", merging, "is_complete", lambda *_: True),
-    _bent("visits added up", merging, "_count", _adds),
-    _bent("the last visit wins", merging, "_count", _last_wins),
-    _bent("late visits counted", merging, "merge_visit", _late_counts),
-    _bent("early visits dropped", merging, "merge_early", _drops_early),
-    _bent("later counted into households", telling, "own_tally", _later_in_households),
-    _bent("the future believed", merging, "from_the_future", lambda *_: False),
-    _bent("a desk that waits reports nothing to do", telling, "reports", lambda head: head.terms is not None),
-    _bent("a close that the parts do not hear of", sheets, "put_sheet", lambda *_: None),
-    _other("fan-out marked with its release", MarkFirst),
-    _other("an alert for each measurement", AlertsByRecord),
-    _other("readings before the freeze dropped", ForgetsReadings),
-    Mutant("published before the commit", flow=PublishFirst),
-    Mutant("offsets committed before the work", commit_first=True),
-    Mutant("writes without guards", guarded=False),
-    Mutant("last tally wins", handlers={"screening.progress": lambda: LastTallyWins(source=SOURCE)}),
+    _bent(
+        "freezes while the counts disagree",
+        merging,
+        "is_complete",
+        lambda *_: True,
+        "frozen only as registry counts",
+    ),
+    _bent(
+        "visits added up",
+        merging,
+        "_count",
+        _adds,
+        "no count above the truth",
+        "every person not covered has a name",
+        "every open door has its name",
+    ),
+    _bent(
+        "the last visit wins",
+        merging,
+        "_count",
+        _last_wins,
+        "every person not covered has a name",
+        "every open door has its name",
+    ),
+    _bent("late visits counted", merging, "merge_visit", _late_counts, "what does not count is listed"),
+    _bent(
+        "early visits dropped",
+        merging,
+        "merge_early",
+        _drops_early,
+        "every open door has its name",
+        "who came later is counted apart",
+        "what does not count is listed",
+    ),
+    _bent(
+        "later counted into households",
+        telling,
+        "own_tally",
+        _later_in_households,
+        "no count above the truth",
+    ),
+    _bent(
+        "the future believed",
+        merging,
+        "from_the_future",
+        lambda *_: False,
+        "what does not count is listed",
+        "no count above the truth",
+    ),
+    _bent(
+        "a desk that waits reports nothing to do",
+        telling,
+        "reports",
+        lambda head: head.terms is not None,
+        "no desk is passed over",
+    ),
+    _bent(
+        "a close that the parts do not hear of",
+        sheets,
+        "put_sheet",
+        lambda *_: None,
+        "one version, one content",
+    ),
+    _other("fan-out marked with its release", MarkFirst, "a round and its close reach every desk"),
+    _other("an alert for each measurement", AlertsByRecord, "no alert without a fever"),
+    _other("readings before the freeze dropped", ForgetsReadings, "every person not covered has a name"),
+    _bent(
+        "last tally wins",
+        rollup,
+        "merge_tally",
+        last_tally_wins,
+        "one version, one content",
+        "coverage equals brute force",
+        "no count falls",
+        "closed is said when all are",
+    ),
+    *shared_mutants(
+        {
+            "published before the commit": (
+                "one version, one content",
+                "no alert without a fever",
+                "the fact is what was frozen",
+            ),
+            "offsets committed before the work": ("each record is applied once",),
+            "writes without guards": (
+                "a position never goes back",
+                "each record is applied once",
+            ),
+        }
+    ),
 )

@@ -1,29 +1,37 @@
 """The people: they issue and cancel, answer late, twice, too early or never, and decide for others."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from services.dispatch.domain.directive import SYSTEM
 from shared.contracts import dispatch as contract
 from shared.contracts.directives import (
+    AmendDirective,
     Audience,
     CancelDirective,
     Deadlines,
     DirectiveCommand,
     DirectiveFact,
+    ExtendDirective,
     IssueDirective,
+    Mode,
 )
-from shared.contracts.dispatch import Answer, AnsweredState, Delivery
+from shared.contracts.dispatch import Answer, AnsweredState, Delivery, Progress
 from shared.contracts.envelope import Message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import ROSTER, ROSTERS_TOPIC, Roster
 from shared.flow.records import Arrival, Record
 from shared.kernel.ids import new_ulid
+from tests.simulation.dispatch.world import World
 from tests.simulation.log import Log
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.world import World
 
 STATES: tuple[AnsweredState, ...] = ("delivered", "read", "accepted", "relayed", "executed")
 MOST_COMMANDS = 60
+
+
+Said = IssueDirective | AmendDirective | CancelDirective | ExtendDirective
 
 
 @dataclass(slots=True)
@@ -36,9 +44,12 @@ class Actors:
     orders: dict[str, IssueDirective] = field(default_factory=dict)
     commands: set[str] = field(default_factory=set)
     bad: int = 0
+    amended: int = 0
     _shown: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+    _children: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _tries: dict[str, str] = field(default_factory=dict)
+    _epochs: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
 
     def begin(self) -> None:
         """Publish the rosters, early and late, and plan the orders."""
@@ -85,6 +96,8 @@ class Actors:
         )  # fmt: skip
         self.orders[order.directive] = order
         self.scheduler.at(rng.uniform(1, 30), lambda: self._issue(order))
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            self.scheduler.at(rng.uniform(5, rng.choice((60, 200))), lambda: self._amend(order))
         if rng.random() < 0.4:
             self.scheduler.at(rng.uniform(5, 200), lambda: self._cancel(order))
 
@@ -95,6 +108,20 @@ class Actors:
                 if self.scheduler.chance(0.05):
                     self._answer_all(order.directive, 1, desk, post)
 
+    def _amend(self, order: IssueDirective) -> None:
+        """Say it otherwise: to others, faster, straight through; sometimes all over again."""
+        rng = self.scheduler.random
+        self.amended += 1
+        audiences = (None, None, Audience(), Audience(types=("cw5:building-head",)))
+        modes: tuple[Mode | None, ...] = (None, None, "relayed", "straight-through")
+        amendment = AmendDirective(
+            directive=order.directive, issuer=order.issuer, reason="it rains",
+            text=f"check every door, {self.amended}" if rng.random() < 0.7 else None,
+            audience=rng.choice(audiences), mode=rng.choice(modes), again=rng.random() < 0.4,
+            deadlines=Deadlines(done=rng.choice((20, 60)), step=30) if rng.random() < 0.4 else None,
+        )  # fmt: skip
+        self._command(order, amendment, self._holder(order))
+
     def _cancel(self, order: IssueDirective) -> None:
         cancel = CancelDirective(directive=order.directive, issuer=order.issuer, reason="over")
         self._command(order, cancel, "nobody" if self.scheduler.chance(0.1) else self._holder(order))
@@ -103,7 +130,7 @@ class Actors:
         seat = self.world.seat(order.issuer.partition("/")[0], order.issuer)
         return (seat and seat.holder) or "nobody"
 
-    def _command(self, order: IssueDirective, command: IssueDirective | CancelDirective, actor: str) -> None:
+    def _command(self, order: IssueDirective, command: Said, actor: str) -> None:
         id_ = self._ulid()
         self.commands.add(id_)
         self._tries[id_] = order.directive
@@ -120,11 +147,17 @@ class Actors:
         if not isinstance(arrival, Record):
             return
         body = arrival.body
+        if isinstance(body, Delivery):
+            self._epochs[body.directive, body.version] = body.epoch
         match body:
             case Delivery() if arrival.id not in self._seen or self.scheduler.chance(0.2):
                 self._seen.add(arrival.id)
                 delay = self.scheduler.random.expovariate(1 / 3)
                 self.scheduler.at(delay, lambda: self._show(body))
+            case Progress() if body.status == "open" and body.effect == "order":
+                self._children[body.directive, body.desk] = body.children
+                if body.all_reported and body.parent is None and self.scheduler.chance(0.5):
+                    self._join_late(body)
             case DirectiveFact() if body.order.status == "closed" and arrival.id not in self._seen:
                 self._seen.add(arrival.id)
                 self._speak_after(body.order.directive, body.order.version)
@@ -137,6 +170,20 @@ class Actors:
                     self.scheduler.at(5, lambda: self._issue(self.orders[directive]))
             case _:
                 pass
+
+    def _join_late(self, progress: Progress) -> None:
+        """Let a desk come to owe the order while its close is on the way: another replica saw it."""
+        order = self.orders[progress.directive]
+        if order.scope != progress.desk:
+            return
+        for (directive, desk), children in sorted(self._children.items()):
+            below = {child for child, above in self.world.parent.items() if above == desk}
+            for child in sorted(below - {*children}) if directive == order.directive else ():
+                extend = ExtendDirective(
+                    directive=directive, issuer=order.issuer, version=progress.version, desk=desk, child=child
+                )
+                self._command(order, extend, SYSTEM)
+                return
 
     def _show(self, delivery: Delivery) -> None:
         new = delivery.version, delivery.epoch
@@ -210,8 +257,9 @@ class Actors:
         rng = self.scheduler.random
         id_ = self._ulid()
         said = Answer(
-            directive=directive, version=version, epoch=0, desk=desk, addressee=post, state=state,
-            at=self.scheduler.now, by=by, reason="because" if by or state == "refused" else None,
+            directive=directive, version=version, epoch=self._epochs[directive, version], desk=desk,
+            addressee=post, state=state, at=self.scheduler.now, by=by,
+            reason="because" if by or state == "refused" else None,
         )  # fmt: skip
         stray = rng.random() < 0.05
 

@@ -4,12 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts.directives import IssueDirective
+from shared.contracts.directives import IssueDirective, Order
 from shared.contracts.dispatch import Answer
-from tests.simulation.oracle import COUNTED, height, shown_by
-from tests.simulation.world import World
+from tests.simulation.dispatch.ladder import COUNTED, finishes, height, shown_by
+from tests.simulation.dispatch.world import World
 
-Place = tuple[str, int, str]
+Series = tuple[int, str]
+"""(epoch, effect): inside one, a newer version counts what was said to an older one."""
+
+Place = tuple[str, Series, str]
 
 
 @dataclass(slots=True)
@@ -19,14 +22,24 @@ class Truth:
     world: World
     orders: Mapping[str, IssueDirective]
     counts: dict[Place, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    versions: dict[tuple[str, int], Order] = field(default_factory=dict)
     _reached: dict[tuple[Place, str], int] = field(default_factory=lambda: defaultdict(int))
     _facts: set[tuple[Place, str, str]] = field(default_factory=set)
+
+    def learn(self, order: Order) -> None:
+        """Take note of a version, before anybody can have been told of it."""
+        self.versions.setdefault((order.directive, order.version), order)
+
+    def series(self, directive: str, version: int) -> Series:
+        """Return what counts together with this version; who guesses, guesses the first."""
+        order = self.versions.get((directive, version))
+        return (order.epoch, order.effect) if order else (0, "order")
 
     def answer(self, answer: Answer) -> None:
         """Take an answer as it is appended, before anybody has processed it."""
         if not self._valid(answer):
             return
-        place = answer.directive, answer.version, answer.desk
+        place = answer.directive, self.series(answer.directive, answer.version), answer.desk
         counts, entry = self.counts[place], (place, answer.addressee)
         reached = shown_by(answer.state)
         for state in COUNTED:
@@ -37,32 +50,32 @@ class Truth:
             self._fact(place, answer.addressee, "excused")
         if answer.by is not None:
             self._fact(place, answer.addressee, "answered_for")
-        if self.done_by(answer):
+        if finishes(answer.state, self._done_at(answer)):
             self._fact(place, answer.addressee, "done")
 
-    def was_done(self, place: Place, addressee: str) -> bool:
+    def was_done(self, directive: str, version: int, desk: str, addressee: str) -> bool:
         """Return whether an entry has been done at some time, or may be once its answers are merged."""
-        return (place, addressee, "done") in self._facts
+        return ((directive, self.series(directive, version), desk), addressee, "done") in self._facts
 
-    def done_by(self, answer: Answer) -> bool:
-        """Return whether an answer, taken alone, finishes its entry."""
-        if answer.state == "excused":
-            return True
-        done_at = "executed"
-        if not answer.addressee.endswith("/*"):
-            seat = self.world.seat(answer.desk, answer.addressee)
-            done_at = seat.done_at if seat else "executed"
-        if answer.version > 1:  # in this world every later version withdraws the order
-            done_at = "read"
-        return answer.state != "refused" and shown_by(answer.state) >= height(done_at)
-
-    def subtree(self, directive: str, version: int, desk: str) -> dict[str, int]:
+    def subtree(self, directive: str, series: Series, desk: str) -> dict[str, int]:
         """Return the bounds for a desk with everything below it."""
         sums: dict[str, int] = defaultdict(int)
         for below in self.world.below(desk):
-            for name, number in self.counts.get((directive, version, below), {}).items():
+            for name, number in self.counts.get((directive, series, below), {}).items():
                 sums[name] += number
         return sums
+
+    def able(self, directive: str, desk: str, addressee: str) -> set[str]:
+        """Return who may decide for an addressee: the issuer, the line to its desk, those above it there."""
+        issuer = self.orders[directive].issuer
+        line = self.world.line(issuer.partition("/")[0], desk)
+        return {issuer, *line, *self.world.superiors(desk, addressee)}
+
+    def _done_at(self, answer: Answer) -> str:
+        if self.series(answer.directive, answer.version)[1] == "cancel":
+            return "read"
+        seat = None if answer.addressee.endswith("/*") else self.world.seat(answer.desk, answer.addressee)
+        return seat.done_at if seat else "executed"
 
     def _fact(self, place: Place, addressee: str, name: str) -> None:
         if (place, addressee, name) not in self._facts:
@@ -75,8 +88,5 @@ class Truth:
             return False
         if answer.by is None:
             return answer.state != "excused" and not whole_desk
-        issuer = self.orders[answer.directive].issuer
-        able = {issuer, *self.world.line(issuer.partition("/")[0], answer.desk)}
-        return answer.by != answer.addressee and (
-            answer.by in able or answer.by in self.world.superiors(answer.desk, answer.addressee)
-        )
+        able = self.able(answer.directive, answer.desk, answer.addressee)
+        return answer.by != answer.addressee and answer.by in able

@@ -159,12 +159,35 @@ def _child(rng: random.Random, parent: Roster, child: Roster) -> ChildDesk:
 
 
 def _later_versions(rng: random.Random, world: World) -> None:
-    """Let a vacancy be filled, or a desk learn only later of a child desk it has."""
+    """Let rosters change under way: desks split off or join, posts come and go and change hands."""
     for versions in world.rosters.values():
         roster = versions[0]
-        if roster.children and rng.random() < 0.15:
-            versions[:] = [roster.model_copy(update={"children": roster.children[:-1]})]
-            versions.append(roster.model_copy(update={"v": 2}))
-        elif rng.random() < 0.1:
-            held = [seat.model_copy(update={"holder": seat.holder or "person-new"}) for seat in roster.seats]
-            versions.append(roster.model_copy(update={"v": 2, "seats": tuple(held)}))
+        if roster.children and rng.random() < 0.25:
+            fewer = roster.model_copy(update={"children": roster.children[:-1]})
+            order = (fewer, roster) if rng.random() < 0.6 else (roster, fewer)
+            versions[:] = [order[0], order[1].model_copy(update={"v": 2})]
+        elif rng.random() < 0.3:
+            later = _changed(rng, roster)
+            versions.append(roster.model_copy(update={"v": 2, "seats": tuple(later)}))
+            if rng.random() < 0.3:
+                versions.append(roster.model_copy(update={"v": 3}))
+
+
+def _changed(rng: random.Random, roster: Roster) -> list[Seat]:
+    """Return a desk's seats with one of them vacated, filled, given up, set up anew or in other hands."""
+    seats = list(roster.seats)
+    at = rng.randrange(len(seats))
+    match rng.choice(("vacated", "filled", "given up", "set up", "other hands")):
+        case "vacated":
+            seats[at] = seats[at].model_copy(update={"holder": None})
+        case "filled":
+            seats = [seat.model_copy(update={"holder": seat.holder or "person-new"}) for seat in seats]
+        case "given up" if at:
+            del seats[at]
+        case "set up":
+            above = Superior(desk=roster.desk, post=seats[at].post)
+            added = {"post": f"{roster.desk}/cw5:helper", "superior": above, "holder": "person-helper"}
+            seats.append(seats[at].model_copy(update=added))
+        case _:
+            seats[at] = seats[at].model_copy(update={"holder": "person-other"})
+    return seats

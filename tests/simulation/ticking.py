@@ -1,26 +1,26 @@
-"""The project's own ticker on the simulated clock, with what it needs to read and to append."""
+"""A service's own ticker on the simulated clock: one replica's, whose clock is a little wrong."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol
 
-from services.dispatch.ticker import Ticker
 from shared.contracts.envelope import Message
-from shared.contracts.registry import Roster
 from shared.flow.documents import Body
-from shared.service.rosters import ROSTERS
+from shared.kernel.clock import Clock
 from tests.simulation.log import Log
 from tests.simulation.scheduler import Scheduler, pause
 from tests.simulation.storage import Store
 
-if TYPE_CHECKING:
-    from services.dispatch.queries import Queries
-    from shared.messaging.producer import Producer
-    from shared.service.rosters import Rosters
+
+class Looks(Protocol):
+    """A ticker, as `shared.service.ticking` makes them."""
+
+    async def look(self) -> None:
+        """Find what is due and append what follows."""
 
 
 class Reads:
-    """What a ticker asks, answered from the simulated store."""
+    """What tickers ask, answered from the simulated store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,22 +34,11 @@ class Reads:
         bodies = (self._store.get(collection, id_) for _, id_ in found[:limit])
         return [body for body in bodies if body is not None]
 
-    async def live_sheets(self, after: str, limit: int) -> list[Body]:
-        """Return open sheets in id order."""
-        await pause()
-        return [body for body in self._store.all("sheets") if body["live"] and body["_id"] > after][:limit]
-
     async def versions(self, desks: Sequence[str]) -> dict[str, int]:
-        """Return how new each desk's copy is, where there is one."""
+        """Return how new each desk's copy of its roster is, where there is one."""
         await pause()
         copies = ((desk, self._store.get("rosters", desk)) for desk in desks)
         return {desk: body["roster_v"] for desk, body in copies if body is not None}
-
-    async def roster(self, desk: str) -> Roster | None:
-        """Return the copy of a desk's roster."""
-        await pause()
-        body = self._store.get("rosters", desk)
-        return None if body is None else ROSTERS.decode(body)
 
 
 class Appends:
@@ -62,28 +51,44 @@ class Appends:
     async def append(self, messages: Sequence[Message]) -> None:
         """Append each record after a delay of its own."""
         for record in messages:
-            self._scheduler.at(self._scheduler.random.uniform(0, 2), _appending(self._log, record))
+            self._scheduler.at(self._scheduler.random.uniform(0, 2), self._appending(record))
         await pause()
+
+    def _appending(self, record: Message) -> Callable[[], None]:
+        return lambda: self._log.append(record)
 
 
 class Ticking:
-    """One replica's ticker, with a clock that is a little wrong; now and then its process starts anew."""
+    """Looks again and again; now and then its process starts anew and remembers nothing.
 
-    def __init__(self, scheduler: Scheduler, log: Log, store: Store) -> None:
+    `build` makes a ticker of a clock and a producer; `every` bounds the seconds between two looks. `idle`
+    counts the looks since anybody else did something.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        log: Log,
+        build: Callable[[Clock, Appends], Looks],
+        *,
+        every: tuple[float, float] = (4, 9),
+    ) -> None:
         self._scheduler = scheduler
-        self._log = log
-        self._store = store
+        self._appends = Appends(scheduler, log)
+        self._build = build
+        self._every = every
         self._skew = timedelta(seconds=scheduler.random.uniform(-2, 2))
-        self._ticker = self._fresh()
+        self._ticker = build(self, self._appends)
         self.task: Coroutine[Any, Any, None] | None = None
+        self.idle = 0
 
     def now(self) -> datetime:
         """Return what this replica takes for the present."""
         return self._scheduler.now + self._skew
 
     def begin(self) -> None:
-        """Look again and again; looking alone does not keep the simulation going."""
-        self._scheduler.at(self._scheduler.random.uniform(4, 9), self._look, background=True)
+        """Plan the next look; looking alone does not keep the simulation going."""
+        self._scheduler.at(self._scheduler.random.uniform(*self._every), self._look, background=True)
 
     def step(self) -> None:
         """Go on with the look under way."""
@@ -93,6 +98,7 @@ class Ticking:
             self.task.send(None)
         except StopIteration:
             self.task = None
+            self.idle += 1
             self.begin()
 
     def stop(self) -> None:
@@ -102,21 +108,5 @@ class Ticking:
 
     def _look(self) -> None:
         if self._scheduler.chance(0.1):
-            self._ticker = self._fresh()
-        self.task = self._ticker.look()
-
-    def _fresh(self) -> Ticker:
-        reads, appends = Reads(self._store), Appends(self._scheduler, self._log)
-        return Ticker(
-            lambda: cast("Queries", reads),
-            lambda: cast("Rosters", reads),
-            lambda: cast("Producer", appends),
-            clock=self,
-            source="dispatch",
-            every=0,
-            compare_every=2,
-        )
-
-
-def _appending(log: Log, record: Message) -> Any:
-    return lambda: log.append(record)
+            self._ticker = self._build(self, self._appends)
+        self.task = self._ticker.look()  # type: ignore[assignment] # an async function's call is a coroutine

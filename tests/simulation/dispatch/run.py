@@ -1,0 +1,106 @@
+"""One order, or two, from one seed."""
+
+from collections.abc import Mapping
+
+from services.dispatch.domain.directive import Limits
+from services.dispatch.handlers.directives import Directives
+from services.dispatch.handlers.progress import ProgressRoll
+from services.dispatch.handlers.sheets import Sheets
+from shared.contracts import dispatch as contract
+from shared.contracts.registry import ROSTERS_TOPIC
+from shared.flow.decide import Decide
+from shared.flow.handler import Handler
+from shared.kernel.clock import Clock
+from shared.service import rosters
+from tests.simulation.dispatch import final
+from tests.simulation.dispatch.actors import Actors
+from tests.simulation.dispatch.checks import Checks
+from tests.simulation.dispatch.oracle import Oracle
+from tests.simulation.dispatch.ticking import ticker
+from tests.simulation.dispatch.truth import Truth
+from tests.simulation.dispatch.world import DEADLINES, build
+from tests.simulation.frame import HONEST, Groups, Mutant, Simulation
+from tests.simulation.replicas import Faults
+from tests.simulation.ticking import Appends, Looks
+
+SOURCE = "dispatch"
+LIMITS = Limits(audience=10_000, open_directives=100)
+ROUGHNESS = (
+    Faults(crash=0, storage=0, publish=0, rebalances=2, crashes=0),
+    Faults(
+        crash=0.002, storage=0.02, publish=0.01, rebalances=8, crashes=8, rewinds=1, stall=0.03, slow=0.03
+    ),
+    Faults(
+        crash=0.006, storage=0.05, publish=0.03, rebalances=16, crashes=20, rewinds=2, stall=0.05, slow=0.06
+    ),
+)
+
+
+def _commands() -> Handler:
+    decider = Directives(source=SOURCE, limits=LIMITS, deadlines=DEADLINES)
+    return Decide(decider, outcomes=contract.OUTCOMES_TOPIC, outcome_type=contract.OUTCOME, source=SOURCE)
+
+
+GROUPS: Groups = {
+    "dispatch.commands": ((contract.COMMANDS_TOPIC,), _commands),
+    "dispatch.sheets": (
+        (contract.DESKS_TOPIC, contract.ACKS_TOPIC),
+        lambda: Sheets(source=SOURCE, deadlines=DEADLINES),
+    ),
+    "dispatch.progress": ((contract.TALLIES_TOPIC,), lambda: ProgressRoll(source=SOURCE)),
+    "dispatch.rosters": ((ROSTERS_TOPIC,), rosters.copies),
+}
+
+
+class DispatchSimulation(Simulation):
+    """The loop under one seed."""
+
+    name = "dispatch"
+    groups = GROUPS
+    looks = 3
+    """Every other look compares rosters, so this is at least one comparison."""
+
+    def __init__(self, seed: int, mutant: Mutant = HONEST) -> None:
+        super().__init__(seed, mutant)
+        world = build(self.scheduler.random)
+        self.actors = Actors(self.scheduler, self.log, world)
+        self.checks = Checks(self.store, Truth(world, self.actors.orders), Oracle(world.rosters))
+        self.store.on_session.append(self.checks.began)
+        self.start(self.checks, self.scheduler.random.choice(ROUGHNESS))
+
+    def ticker(self, clock: Clock, appends: Appends) -> Looks:
+        """Return dispatch's ticker."""
+        return ticker(self.store, clock, appends)
+
+    def begin(self) -> None:
+        """Let registry publish its rosters, and orders be given."""
+        self.actors.begin()
+
+    def check(self) -> None:
+        """Compare everything with what brute force finds."""
+        final.check(self.checks, self.log, self.actors)
+
+    def did(self) -> Mapping[str, int]:
+        """Count loops closed, versions told, and what befell them."""
+        stored = self.store.all("directives")
+        sheets = self.checks.oracle.sheets.values()
+        return {
+            "closed": len(stored),
+            "amended": sum(body["order"]["version"] > 1 + _cancels(body) for body in stored),
+            "asked again": sum(body["order"]["epoch"] > 0 for body in stored),
+            "cancelled": sum(map(_cancels, stored)),
+            "extended": sum(bool(body["order"]["extensions"]) for body in stored),
+            "unfilled": sum(sheet.order is not None and sheet.seats is None for sheet in sheets),
+            "superseded": sum(list(sheet.listed.values()).count("superseded") for sheet in sheets),
+            "late": sum(list(sheet.listed.values()).count("late") for sheet in sheets),
+            "rewound": self.cluster.rewound,
+            **self.checks.seen,
+        }
+
+    def unfinished(self) -> str:
+        """Name what is still open."""
+        return final.unclosed(self.checks)
+
+
+def _cancels(body: Mapping[str, Mapping[str, object]]) -> bool:
+    return body["order"]["effect"] == "cancel"
