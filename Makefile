@@ -1,25 +1,30 @@
 # Every target creates what it needs: the environment in .venv, once per lock file.
-# Needs Python 3.11 to 3.13; demo, test and bench also Java 17+ and Maven (once, to fetch Kafka).
+# Needs Python 3.11 to 3.13; demo, test and bench also Java 17+ and Maven (once, to fetch Kafka); test also
+# npm and a JDK for the two partners of docs/integrate.md, which are skipped where those are missing.
 
 BIN := .venv/bin
 READY := .venv/ready
 FAST_TESTS = $(wildcard tests/unit tests/contract tests/house)
+PARTNER := docs/clients/node
+PARTNER_READY := $(PARTNER)/node_modules/.package-lock.json
 
 DEMO ?= # options for the demonstration, e.g. DEMO="--seed 8"
+FAULTS ?= # options for the faults, e.g. FAULTS="--json out.json"
+SEEDS ?= 0:1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench up down clean
+.PHONY: help demo test check bench faults simulate up down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## Run the demonstration: an order down and back, a screening round, a morning at a gate
 	$(BIN)/gridloop demo $(DEMO)
 
-test: $(READY) ## Run all tests, those on real Kafka and MongoDB included
+test: $(READY) $(PARTNER_READY) ## Run all tests, those on real Kafka and MongoDB included
 	$(BIN)/pytest -n 2 --dist loadfile
 
-check: $(READY) ## Format, lint, types, imports and the fast tests
+check: $(READY) $(PARTNER_READY) ## Format, lint, types, imports and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -28,6 +33,12 @@ check: $(READY) ## Format, lint, types, imports and the fast tests
 
 bench: $(READY) ## Measure
 	$(BIN)/python -m bench
+
+faults: $(READY) ## Inject faults into real servers under load, and write docs/faults.md
+	$(BIN)/python -m tests.faults --table docs/faults.md $(FAULTS)
+
+simulate: $(READY) ## Run seeds of all three simulations, e.g. SEEDS=0:10000; each that breaks a rule is a line
+	$(BIN)/python -m tests.simulation $(SEEDS)
 
 up: $(READY) ## Start Kafka and MongoDB in the background
 	$(BIN)/gridloop up
@@ -38,6 +49,7 @@ down: $(READY) ## End what `make up` started
 clean: ## End the stack; remove the environment, its data and all caches
 	@if [ -x $(BIN)/gridloop ]; then $(BIN)/gridloop down; fi
 	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf $(PARTNER)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements/dev.lock pyproject.toml
@@ -51,3 +63,12 @@ $(READY): requirements/dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(PARTNER_READY): $(PARTNER)/package-lock.json
+	@if command -v npm >/dev/null; then \
+	    cd $(PARTNER) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+	    && touch node_modules/.package-lock.json \
+	    || echo "The Node partner's packages could not be fetched: its tests are skipped." >&2; \
+	else \
+	    echo "npm is not installed: the tests of the Node partner are skipped." >&2; \
+	fi

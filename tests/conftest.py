@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-KINDS = ("unit", "contract", "house", "simulation", "integration", "e2e")
+KINDS = ("unit", "contract", "house", "simulation", "faults", "integration", "e2e")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,9 +1,8 @@
-"""Servers that are not there yet, die under load, or come back empty."""
+"""Servers that are not there yet, are away when a process is stopped, or come back empty."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,18 +10,15 @@ import pytest
 
 from shared.runtime.tokens import KeyPair
 from tests.harness.api import Api
-from tests.harness.log import Log, new_id, of_issue
+from tests.harness.log import Log, new_id
 from tests.harness.services import Service
 from tests.harness.store import has_rosters
-from tests.harness.truth import never_above_the_truth
 from tests.harness.waiting import until
-from tests.harness.world import BOSS, FIRST, SECOND, STREET, community, district, entries_of, street
+from tests.harness.world import FIRST, SECOND, community, district, street
 from tests.servers import Servers, create_topics, start
 
 ROSTERS = (community(), community(SECOND), street(FIRST, SECOND), district())
-ENTRIES = entries_of(*ROSTERS[:3], issuer=BOSS)
 CLEAN = {-signal.SIGTERM, 128 + signal.SIGTERM}
-ORDERS = 12
 
 
 async def status(service: Service, path: str) -> int:
@@ -32,52 +28,6 @@ async def status(service: Service, path: str) -> int:
             return (await client.get(f"http://127.0.0.1:{service.port}{path}")).status_code
         except httpx.TransportError:
             return 0
-
-
-@asynccontextmanager
-async def load(log: Log, orders: list[str]) -> AsyncIterator[None]:
-    """Give orders and answers from beginning to end of the block, and all that is left after it."""
-    middle = asyncio.Event()
-
-    async def give() -> None:
-        for number, directive in enumerate(orders):
-            await log.append(of_issue(directive, BOSS, STREET, mode="straight-through"))
-            await log.answers(directive, ENTRIES[number % 9 :])
-            await log.answers(directive, ENTRIES[: number % 9])
-            if number == len(orders) // 3:
-                middle.set()
-
-    giving = asyncio.create_task(give())
-    await middle.wait()
-    yield
-    await giving
-
-
-async def exact(api: Api, log: Log, orders: list[str]) -> None:
-    for directive in orders:
-        await api.when(directive, BOSS, total=9, done=9, complete=True, within_s=75)
-    for directive in orders[:: ORDERS // 3]:
-        await never_above_the_truth(log, directive)
-
-
-@pytest.mark.req("B-06")
-@pytest.mark.parametrize("server", ["mongo", "kafka"])
-@pytest.mark.timeout(200)
-async def test_a_server_killed_under_load_costs_nothing(
-    servers: Servers, dispatch: Service, api: Api, log: Log, server: str
-) -> None:
-    stack = servers.local
-    await log.rosters(*ROSTERS)
-    await has_rosters(dispatch, *ROSTERS)
-    orders = [new_id(f"{server}-killed") for _ in range(ORDERS)]
-    async with load(log, orders):
-        before = await asyncio.to_thread(stack.kill, server)
-        after = await asyncio.to_thread(stack.wait_healthy, server)
-    assert after.pid != before.pid
-    await exact(api, log, orders)
-    await until(lambda: _is(dispatch, "/readyz", 200), what="ready again")
-    assert await status(dispatch, "/healthz") == 200
-    assert dispatch.exit is None
 
 
 async def _is(service: Service, path: str, wanted: int) -> bool:
