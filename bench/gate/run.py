@@ -65,7 +65,7 @@ class Plan:
         ]
 
 
-QUICK: Final = Plan(rate=50, residents=2_000, steady_s=2.0, step_s=2.0)
+QUICK: Final = Plan(rate=50, processes=1, residents=2_000, steady_s=2.0, step_s=2.0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 LOOK_S = 0.05
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 async def until(look: Callable[[], Any | Awaitable[Any]], *, what: str, within_s: float = WITHIN_S) -> Any:
