@@ -1,5 +1,5 @@
 # Every target creates what it needs: the environment in .venv, once per lock file.
-# Needs Python 3.11 to 3.13; demo, test and bench also Java 17+ and Maven (once, to fetch Kafka); test also
+# Needs Python 3.11 to 3.13; demo, test, bench and faults also Java 17+ and Maven (once, to fetch Kafka); test also
 # npm and a JDK for the two partners of docs/integrate.md, which are skipped where those are missing.
 
 BIN := .venv/bin

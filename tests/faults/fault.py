@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from aiokafka.admin import AIOKafkaAdminClient
+
+from shared.flow.partitions import partition_of
 from tests.faults.load import Load
 from tests.faults.stage import Stage
 from tests.faults.watch import Watch
@@ -23,6 +26,22 @@ class Scene:
     stage: Stage
     load: Load
     watch: Watch
+
+    async def everybody_works(self) -> None:
+        """Wait until every replica holds a partition of a community: what happens to it then matters."""
+        partitions = self.watch.partitions
+        worth = {partition_of(desk.encode(), partitions) for desk in self.communities}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.stage.servers.kafka)
+
+        async def shared() -> bool:
+            shares = await self.stage.shares(admin)
+            return len(shares) == len(self.stage.replicas) and all(share & worth for share in shares)
+
+        await admin.start()
+        try:
+            await until(shared, what="every replica has work", within_s=LONG_S)
+        finally:
+            await admin.close()
 
     async def heard_everywhere(self) -> None:
         """Wait until somebody was newly spoken for in every community: all of its partitions have work."""
@@ -59,6 +78,9 @@ class Fault(ABC):
 
     def prepare(self, scene: Scene) -> None:  # noqa: B027 - most faults need nothing beforehand
         """Make what the fault needs; raises `Skipped` where it cannot be had."""
+
+    async def ready(self, scene: Scene) -> None:  # noqa: B027 - most faults hit whatever there is
+        """Wait until the fault hits something that works; each time, before its time is taken."""
 
     @abstractmethod
     async def inject(self, scene: Scene) -> None:

@@ -18,7 +18,7 @@ from tests.harness.waiting import until
 
 # Room for all that is said during an outage: what cannot be sent yet must not slow down what is said.
 BATCH_BYTES: Final = 900_000
-PAUSE_S: Final = 0.2
+BACK_S: Final = 180.0
 
 
 def _partition(key: bytes | None, partitions: list[int], _available: list[int]) -> int:
@@ -33,6 +33,7 @@ class Outside:
         self._producer = self._fresh()
         self._unsettled: set[asyncio.Task[None]] = set()
         self._replacing = asyncio.Lock()
+        self._handed = 0
         self.recreated = 0
         self.acknowledged = 0
 
@@ -46,6 +47,7 @@ class Outside:
 
     async def say(self, message: Message) -> None:
         """Hand a record over; it will be acknowledged some time, and `is_settled` knows when all are."""
+        self._handed += 1
         task = asyncio.create_task(self._acknowledged(message))
         self._unsettled.add(task)
         task.add_done_callback(self._unsettled.discard)
@@ -55,7 +57,7 @@ class Outside:
     @property
     def is_settled(self) -> bool:
         """Whether the broker has acknowledged everything."""
-        return not self._unsettled
+        return self.acknowledged == self._handed
 
     async def _acknowledged(self, message: Message) -> None:
         while not await self._sent(producer := self._producer, message):
@@ -83,11 +85,7 @@ class Outside:
             if self._producer is not broken:
                 return
             fresh = self._fresh()
-            try:
-                await fresh.start()
-            except KafkaError:
-                await asyncio.sleep(PAUSE_S)
-                return
+            await until(lambda: _started(fresh), what="a broker for a fresh producer", within_s=BACK_S)
             self._producer = fresh
             self.recreated += 1
             await broken.stop()
@@ -100,6 +98,14 @@ class Outside:
             max_batch_size=BATCH_BYTES,
             partitioner=_partition,
         )
+
+
+async def _started(producer: AIOKafkaProducer) -> bool:
+    try:
+        await producer.start()
+    except KafkaError:
+        return False
+    return True
 
 
 class Load:

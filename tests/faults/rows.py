@@ -15,7 +15,6 @@ from typing import Final
 
 import httpx
 
-from shared.flow.partitions import partition_of
 from tests.faults.fault import Fault, Scene, Skipped
 from tests.faults.stage import is_stopped
 from tests.harness.services import Service
@@ -135,8 +134,10 @@ class ReplicaLost(Fault):
     reliability = "F01, R04"
     replicas = 2
 
+    async def ready(self, scene: Scene) -> None:
+        await scene.everybody_works()
+
     async def inject(self, scene: Scene) -> None:
-        assert halves(scene) == {0, 1}
         self._victim = scene.stage.replicas[-1]
         self._victim.kill()
         assert self._victim.exit == -signal.SIGKILL
@@ -154,8 +155,10 @@ class Zombie(Fault):
     reliability = "F12"
     replicas = 2
 
+    async def ready(self, scene: Scene) -> None:
+        await scene.everybody_works()
+
     async def inject(self, scene: Scene) -> None:
-        assert halves(scene) == {0, 1}
         self._sleeper = scene.stage.replicas[-1]
         self._sleeper.send(signal.SIGSTOP)
         await until(lambda: is_stopped(self._sleeper), what="the sleeper sleeps")
@@ -180,6 +183,7 @@ class TwoReplicas(Fault):
     async def inject(self, scene: Scene) -> None:
         for _ in range(self.joining):
             await scene.stage.join(named=self.named)
+        await scene.everybody_works()
         await scene.heard_everywhere()
         await scene.all_counted()
 
@@ -299,12 +303,6 @@ def status(service: Service, path: str) -> int:
         return httpx.get(f"http://127.0.0.1:{service.port}{path}", timeout=3).status_code
     except httpx.TransportError:
         return 0
-
-
-def halves(scene: Scene) -> set[int]:
-    """Return which of two replicas has a community of this world, by the range assignor."""
-    partitions = scene.watch.partitions
-    return {partition_of(desk.encode(), partitions) * 2 // partitions for desk in scene.communities}
 
 
 ROWS: Final[Mapping[str, type[Fault]]] = {

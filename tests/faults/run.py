@@ -151,6 +151,7 @@ async def _flowing(scene: Scene, outside: Outside, asking: Asking, result: Resul
 async def _once(scene: Scene, fault: Fault) -> Recovery:
     """Inject once and wait until all is counted; the time is taken from the fault's end."""
     watch = scene.watch
+    await fault.ready(scene)
     begun = time.perf_counter()
     await fault.inject(scene)
     await fault.end(scene)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from pymongo import MongoClient
 
 from cli.stack.local import LocalStack
@@ -88,6 +90,18 @@ class Stage:
         """Return what the holder of the issuing post sends with a request."""
         token = mint(self.keys.private, self.loop.person, lifetime=HOUR, now=datetime.now(UTC))
         return {"authorization": f"Bearer {token}"}
+
+    async def shares(self, admin: AIOKafkaAdminClient) -> list[set[int]]:
+        """Return which partitions of its facts each replica holds, as the broker says; [] between two."""
+        (answer,) = await admin.describe_consumer_groups([self.loop.facts.groups[0]])
+        _, _, state, _, _, members, *_ = answer.groups[0]
+        if state != "Stable":
+            return []
+        held = [ConsumerProtocolMemberAssignment.decode(assignment) for *_, assignment in members]
+        return [
+            {place.partition for place in each.partitions() if place.topic == self.loop.facts.name}
+            for each in held
+        ]
 
     def _has_heard(self) -> bool:
         with MongoClient[dict[str, Any]](self.servers.mongo, serverSelectionTimeoutMS=5000) as client:

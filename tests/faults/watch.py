@@ -37,6 +37,7 @@ class Watch:
         self.newest: dict[tuple[str, str], dict[str, Any]] = {}
         """The newest progress of (task, desk)."""
         self.counted: Counter[tuple[str, str]] = Counter()
+        self.last_task = ""
         self.samples = 0
         self.above = 0
         self.wrong: list[str] = []
@@ -78,6 +79,7 @@ class Watch:
             return  # published again after a takeover; who reads the topic drops it as well
         counted = self.sampled(task, shown, where="published")
         self.newest[place] = shown
+        self.last_task = task
         if counted > self.counted[place]:
             if shown["desk"] == self._loop.top:
                 self.rises.append(time.perf_counter())
@@ -140,7 +142,8 @@ class Asking:
                 await asyncio.sleep(LOOK_S)
 
     async def _ask(self, client: httpx.AsyncClient, port: int, headers: dict[str, str]) -> None:
-        for task in self._load.tasks[-2:]:
+        # The newest that was published, and the newest of all: who asks may know either.
+        for task in {self._watch.last_task, *self._load.tasks[-1:]} - {""}:
             url = f"http://127.0.0.1:{port}{self._loop.path(task)}"
             try:
                 answer = await client.get(url, headers=headers)
