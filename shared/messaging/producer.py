@@ -1,10 +1,11 @@
 """Appending: idempotent, acknowledged by all replicas, partitioned by the routing part of the key."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 
 from shared.contracts.envelope import Message
 from shared.flow.partitions import partition_of
@@ -28,7 +29,7 @@ class Producer:
     def __init__(
         self, servers: str, *, client_id: str, linger_ms: int = 2, security: Security = PLAINTEXT
     ) -> None:
-        self._producer = AIOKafkaProducer(
+        self._fresh: Callable[[], Any] = lambda: AIOKafkaProducer(
             bootstrap_servers=servers,
             client_id=client_id,
             acks="all",
@@ -41,6 +42,9 @@ class Producer:
             partitioner=_partition,
             **security.of_clients(),
         )
+        self._producer = self._fresh()
+        self._renewing = asyncio.Lock()
+        self.renewed: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Connect; raises `Transient` while the broker is away."""
@@ -58,10 +62,11 @@ class Producer:
         """Return once every message is acknowledged; raises `AppendUnknown` when that cannot be said."""
         if not messages:
             return
+        producer = self._producer
         try:
             async with asyncio.timeout(within_s):
                 sent = [
-                    await self._producer.send(
+                    await producer.send(
                         message.topic,
                         message.value,
                         message.key,
@@ -71,12 +76,35 @@ class Producer:
                 ]
                 await asyncio.gather(*sent)
         except (TimeoutError, KafkaError) as error:
+            if isinstance(error, OutOfOrderSequenceNumber):
+                await self._renew(producer)
             raise AppendUnknown("append-unknown", type(error).__name__) from error
+
+    async def _renew(self, broken: Any) -> None:
+        """Go on with a fresh producer: what expired while the broker was away left a gap in the sequence.
+
+        The broker takes nothing behind the gap, ever; what was on its way comes again under the same ids.
+        """
+        async with self._renewing:
+            if self._producer is not broken:
+                return
+            fresh = self._fresh()
+            try:
+                await fresh.start()
+            except KafkaError:
+                return  # the broker is away again: the next append tries anew
+            self._producer = fresh
+            self.renewed()
+            await _stopped(broken, 2.0)
 
     async def stop(self, within_s: float = 2.0) -> None:
         """Flush and close; a broker that is away is not waited for."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._producer.stop()
-        except TimeoutError:
-            return
+        await _stopped(self._producer, within_s)
+
+
+async def _stopped(producer: Any, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await producer.stop()
+    except (TimeoutError, KafkaError):
+        return

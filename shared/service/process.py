@@ -96,6 +96,7 @@ class Process:
         await _until(producer.start)
         self._database, self._producer = database, producer
         self.health.watch("producer", producer.sender())
+        producer.renewed = lambda: self.health.watch("producer", producer.sender())
 
     async def close(self) -> None:
         """Flush and disconnect."""
