@@ -13,7 +13,6 @@ from shared.contracts.checkpoint import (
     IssuePass,
     OpenGate,
     Order,
-    OverstayTick,
 )
 from shared.contracts.envelope import Message
 from shared.contracts.registry import UnitFact
@@ -101,8 +100,3 @@ def crossing(direction: str, *people: Crosser, ago: timedelta = timedelta(0), **
 
 def of_crossing(body: Crossing, id_: str | None = None) -> Message:
     return fact(contract.CROSSINGS_TOPIC, contract.CROSSING, body.desk, body, id_=id_ or new_id("crossing"))
-
-
-def of_tick(pass_id: str, due: datetime) -> Message:
-    body = OverstayTick(pass_id=pass_id, desk=FIRST, due=due)
-    return fact(contract.CROSSINGS_TOPIC, contract.TICK, FIRST, body, actor="checkpoint")

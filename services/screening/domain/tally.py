@@ -8,7 +8,6 @@ from services.screening.domain.sheet import COVERED, NAMED, Head, Outcome, Sheet
 from shared.contracts.screening import CoverageCounts, CoverageTally, Round
 
 _FOUND = {outcome: name for name, outcome in NAMED.items()}
-REVISITED = (Outcome.NOBODY_HOME, Outcome.REFUSED)
 
 
 class Hole(NamedTuple):

@@ -1,7 +1,6 @@
 """Planted faults in what an amendment keeps and what it begins anew (design §4.6)."""
 
 from services.dispatch.domain import carrying, merging
-from services.dispatch.domain import directive as deciding
 from services.dispatch.domain.carrying import Past
 from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.sheet import Flag, Sheet
@@ -75,16 +74,6 @@ def _old_epoch_counts(sheet: Sheet, answer: Answer, id_: str, at: int, frozen: F
     if sheet.order is not None and answer.epoch < sheet.order.epoch:
         answer = answer.model_copy(update={"epoch": sheet.order.epoch})
     _merge_answer(sheet, answer, id_, at, frozen)
-
-
-def _never_again(*said: object, **more: object) -> object:
-    decided = deciding_amend(*said, **more)
-    if isinstance(decided, deciding.Directive):
-        decided.order = decided.order.model_copy(update={"epoch": 0})
-    return decided
-
-
-deciding_amend = deciding.amend
 
 
 AMENDING: tuple[Mutant, ...] = (

@@ -25,6 +25,8 @@ from tests.simulation.ticking import Appends, Looks
 
 SOURCE = "dispatch"
 LIMITS = Limits(audience=10_000, open_directives=100)
+BEFALLS = ("closed", "amended", "cancelled", "escalations", "late", "crashes", "rewound")
+"""What every chunk of seeds must have met at least once."""
 ROUGHNESS = (
     Faults(crash=0, storage=0, publish=0, rebalances=2, crashes=0),
     Faults(

@@ -5,24 +5,14 @@ from collections import Counter
 import pytest
 
 from shared.flow.crash import STEPS
-from tests.simulation.dispatch.run import DispatchSimulation
+from tests.simulation.dispatch.run import BEFALLS, DispatchSimulation
 from tests.simulation.proving import chunks, hold
 
 
 @pytest.mark.req("F-03", "F-04", "B-06", "S3-03", "U-22")
 @pytest.mark.parametrize("seeds", chunks(120, 240), ids=str)
 def test_no_seed_breaks_an_invariant(seeds: range) -> None:
-    hold(
-        DispatchSimulation,
-        seeds,
-        "closed",
-        "amended",
-        "cancelled",
-        "escalations",
-        "late",
-        "crashes",
-        "rewound",
-    )
+    hold(DispatchSimulation, seeds, *BEFALLS)
 
 
 @pytest.mark.req("B-06")

@@ -17,7 +17,6 @@ ZONE = timezone(timedelta(hours=23, minutes=58))
 """The simulation begins at midnight UTC: here the first city day ends two minutes later."""
 
 TODAY = date(2026, 1, 1)
-NEVER = 1e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from shared.flow.documents import Collection, Documents
 from shared.flow.merge import Merge
 from shared.flow.partitions import partition_of
 from shared.flow.records import Arrival, Origin, Record, Unreadable
-from shared.kernel.ids import derived_id
 from tests.builders.dispatch import AREA, DESK, NOON, answer
 from tests.fakes.log import PARTITIONS, Watch
 from tests.fakes.storage import MemoryStorage
@@ -142,7 +141,3 @@ def steps_until(stop: str, error: BaseException) -> Callable[[str, str], None]:
 
 def digest(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()
-
-
-def outcome_id(command: str) -> str:
-    return derived_id("outcome", command)
