@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from cli.errors import UserError
-from cli.rebuild.digest import NOT_STATE, Digest, digest_of, whole
+from cli.rebuild.digest import NOT_STATE, Digest, digest_of, is_state, whole
 from cli.rebuild.memory import Memory
 from cli.rebuild.running import run
 from cli.rebuild.services import SERVICES, Rebuilding
@@ -101,7 +101,7 @@ async def rebuilt(
         await _write(other, memory)
     finally:
         await other.close()
-    collections = sorted(rebuilding.indexes.keys() - NOT_STATE)
+    collections = sorted(filter(is_state, rebuilding.indexes))
     live, again = [
         {
             name: digest_of(documents, rebuilding.volatile.get(name, ()))

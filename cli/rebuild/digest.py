@@ -6,8 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.flow.documents import LOOKUP
+
 NOT_STATE: Final = frozenset({"positions"})
 """Places in the log, with the sessions that wrote them."""
+
+
+def is_state(collection: str) -> bool:
+    """Return whether a collection is compared: what lookups say follows from the values they find."""
+    return collection not in NOT_STATE and not collection.endswith(LOOKUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +36,8 @@ class Digest:
 
 
 def digest_of(documents: Iterable[Mapping[str, Any]], volatile: Sequence[str]) -> Digest:
-    """Return the digest of a collection, without its documents' versions and what else is `volatile`."""
-    return Digest({body["_id"]: _digest(body, ["_id", "v", *volatile]) for body in documents})
+    """Return the digest of a collection, without how often it was written and what else is `volatile`."""
+    return Digest({body["_id"]: _digest(body, ["_id", "v", "lookups", *volatile]) for body in documents})
 
 
 def whole(digests: Mapping[str, Digest]) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from services.checkpoint.domain import presence as rules
 from services.checkpoint.domain.gate_day import GateDay
 from services.checkpoint.domain.gates import GateDesk
-from services.checkpoint.domain.presence import About, Due, Presence, Trace
+from services.checkpoint.domain.presence import About, Presence, Trace
 from shared.contracts.checkpoint import GateFact, PassFact
 from shared.contracts.registry import HouseholdFact, UnitFact
 from shared.flow.documents import Body, Collection
@@ -101,16 +101,14 @@ def _decode_presence(body: Body) -> Presence:
     )
 
 
-PRESENCE: Collection[Presence] = Collection("presence", _encode_presence, _decode_presence)
+def _lookup_presence(presence: Presence) -> Body:
+    due = rules.due(presence)
+    return {} if due is None else {"pass_id": presence.pass_id, "desk": presence.desk, "next_due": due}
 
 
-DUES: Collection[Due] = Collection(
-    "dues",
-    encode=lambda due: {"pass_id": due.pass_id, "desk": due.desk, "next_due": due.next_due},
-    decode=lambda body: Due(body["pass_id"], body["desk"], body["next_due"]),
+PRESENCE: Collection[Presence] = Collection(
+    "presence", _encode_presence, _decode_presence, lookup=_lookup_presence
 )
-"""Apart from presences: nearly every crossing is of a pass whose holder need not be back, and an index on
-presences would cost each of them as much as the write itself."""
 
 
 def _encode_day(held: GateDay) -> Body:
@@ -141,13 +139,13 @@ INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "desks": [["next_due"]],
     "passes": [["next_due"]],
     "presence": [],
-    "dues": [["next_due"]],
+    PRESENCE.found_in: [["next_due"]],
     "gate_days": [],
 }
 
 DUE_FIELDS: Mapping[str, Sequence[str]] = {
     "desks": ["gates", "next_due"],
     "passes": ["area", "until", "next_due"],
-    "dues": ["pass_id", "desk", "next_due"],
+    PRESENCE.found_in: ["pass_id", "desk", "next_due"],
 }
 """What the ticker reads of a due document, by collection."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from services.checkpoint.domain.ground import SYSTEM
-from services.checkpoint.store import DESKS, DUES, PASSES
+from services.checkpoint.store import DESKS, PASSES, PRESENCE
 from shared.contracts import checkpoint as contract
 from shared.contracts.checkpoint import CheckpointCommand, EndEmergency, ExpirePass, GateFact, OverstayTick
 from shared.contracts.envelope import Context, Message, message
@@ -58,7 +58,7 @@ class Ticker(Ticking):
             gates = DESKS.decode(body).gates.values()
             said += [self._end(gate, now) for gate in gates if _is_over(gate, now)]
         said += [self._expire(body, now) for body in await queries.due(PASSES.name, now, MOST)]
-        said += [self._overstay(body, now) for body in await queries.due(DUES.name, now, MOST)]
+        said += [self._overstay(body, now) for body in await queries.due(PRESENCE.found_in, now, MOST)]
         return said
 
     def _end(self, gate: GateFact, now: int) -> Said:

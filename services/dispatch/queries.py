@@ -25,23 +25,14 @@ class Queries:
         self._database = database
 
     async def due(self, collection: str, now_ms: int, limit: int) -> list[Body]:
-        """Return sheets or progress whose due time has passed, by index, oldest first."""
+        """Return the lookups of sheets or progress whose due time has passed, by index, oldest first."""
         return await self._database.find(
-            collection,
-            {"next_due": {"$lte": now_ms}},
-            limit=limit,
-            fields=["directive", "desk", "next_due", "version"],
-            order="next_due",
+            collection, {"next_due": {"$lte": now_ms}}, limit=limit, order="next_due"
         )
 
     async def live_sheets(self, after: str, limit: int) -> list[Body]:
-        """Return open sheets in id order, with what the ticker compares against rosters."""
-        return await self._database.find(
-            "sheets",
-            {"live": True, "_id": {"$gt": after}},
-            limit=limit,
-            fields=["directive", "desk", "frozen", "roster_v", "children", "order"],
-        )
+        """Return the lookups of open sheets in id order."""
+        return await self._database.find(SHEETS.found_in, {"live": True, "_id": {"$gt": after}}, limit=limit)
 
     async def directive(self, directive: str) -> tuple[Directive, int] | None:
         """Return a directive and its version."""
@@ -57,7 +48,7 @@ class Queries:
 
     async def sheet(self, id_: str) -> tuple[Sheet, Frozen | None] | None:
         """Return a sheet with its frozen audience."""
-        body = await self._database.one("sheets", id_)
+        body = await self._database.one(SHEETS.name, id_)
         if body is None:
             return None
         return SHEETS.decode(body), await self.frozen(body["frozen"])
@@ -68,8 +59,12 @@ class Queries:
         return None if body is None else FROZEN.decode(body)
 
     async def sheets(self, where: Mapping[str, Any], after: str, limit: int) -> list[Sheet]:
-        """Return sheets in id order."""
-        bodies = await self._database.find("sheets", {**where, "_id": {"$gt": after}}, limit=limit)
+        """Return sheets in id order; `where` is about their lookups."""
+        where = {**where, "_id": {"$gt": after}}
+        found = await self._database.find(SHEETS.found_in, where, limit=limit, fields=["_id"])
+        bodies = await self._database.find(
+            SHEETS.name, {"_id": {"$in": [body["_id"] for body in found]}}, limit=limit
+        )
         return [SHEETS.decode(body) for body in bodies]
 
     async def rolls(self, directive: str, desks: Sequence[str]) -> list[tuple[Roll[Tally], int]]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from services.dispatch.domain.directive import SYSTEM
 from services.dispatch.domain.frozen import freeze
-from services.dispatch.domain.sheet import sheet_id
+from services.dispatch.domain.sheet import Sheet, sheet_id
 from services.dispatch.queries import Queries
+from services.dispatch.store import ROLLS, SHEETS
 from shared.contracts import dispatch as contract
 from shared.contracts.directives import DirectiveCommand, ExtendDirective, Order
 from shared.contracts.dispatch import Fill, Tick
@@ -53,8 +54,8 @@ class Ticker(Ticking):
         """Return a tick for everything due now, and what comparing finds."""
         now = utc_ms(self._clock.now())
         queries = self._queries()
-        ticks = [self._sheet_tick(body) for body in await queries.due("sheets", now, MOST)]
-        ticks += [self._progress_tick(body) for body in await queries.due("progress", now, MOST)]
+        ticks = [self._sheet_tick(body) for body in await queries.due(SHEETS.found_in, now, MOST)]
+        ticks += [self._progress_tick(body) for body in await queries.due(ROLLS.found_in, now, MOST)]
         if self._looks % self._compare_every == 0:
             ticks += await self._compared(queries)
         self._looks += 1
@@ -86,22 +87,27 @@ class Ticker(Ticking):
             for body in page:
                 # A sheet that was frozen from the newest roster expects what that roster says.
                 if versions.get(body["desk"], 0) > body["roster_v"]:
-                    found += self._compare(body, await self._rosters().roster(body["desk"]))
+                    found += await self._compare(queries, body["_id"], body["desk"])
         return found
 
-    def _compare(self, body: Body, roster: Roster | None) -> list[tuple[str, Message]]:
-        directive, desk = body["directive"], body["desk"]
-        if roster is None:
+    async def _compare(self, queries: Queries, id_: str, desk: str) -> list[tuple[str, Message]]:
+        found, roster = await queries.sheet(id_), await self._rosters().roster(desk)
+        if found is None or roster is None:
             return []
-        now = utc_ms(self._clock.now())
-        if body["frozen"] is None:
-            fill = Fill(directive=directive, desk=desk)
-            id_ = derived_id("fill", sheet_id(directive, desk), roster.v)
-            context = self._context(id_, now)
-            return [(id_, message(contract.DESKS_TOPIC, contract.FILL, desk, fill, context))]
-        order = Order.model_validate_json(body["order"])
-        expected = {child for child, _ in body["children"]}
-        return [self._extend(order, desk, child) for child in owed(order, roster) if child not in expected]
+        sheet, frozen = found
+        if frozen is None:
+            return [self._fill(sheet, roster)]
+        order = sheet.order
+        if order is None:
+            return []
+        lacking = [child for child in owed(order, roster) if child not in sheet.children]
+        return [self._extend(order, desk, child) for child in lacking]
+
+    def _fill(self, sheet: Sheet, roster: Roster) -> tuple[str, Message]:
+        fill = Fill(directive=sheet.directive, desk=sheet.desk)
+        id_ = derived_id("fill", sheet_id(sheet.directive, sheet.desk), roster.v)
+        context = self._context(id_, utc_ms(self._clock.now()))
+        return id_, message(contract.DESKS_TOPIC, contract.FILL, sheet.desk, fill, context)
 
     def _extend(self, order: Order, desk: str, child: str) -> tuple[str, Message]:
         extend = ExtendDirective(

@@ -36,11 +36,7 @@ class Queries:
     async def due(self, now_ms: int, limit: int) -> list[Body]:
         """Return progress whose due time has passed, by index, oldest first."""
         return await self._database.find(
-            ROLLS.name,
-            {"next_due": {"$lte": now_ms}},
-            limit=limit,
-            fields=["round", "desk", "next_due"],
-            order="next_due",
+            ROLLS.found_in, {"next_due": {"$lte": now_ms}}, limit=limit, order="next_due"
         )
 
     async def waiting(self, after: str, limit: int) -> list[Body]:

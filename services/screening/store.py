@@ -218,5 +218,6 @@ INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "denominators": [],
     "sheets": [],
     "desks": [],
-    "progress": [["next_due"]],
+    "progress": [],
+    ROLLS.found_in: [["next_due"]],
 }

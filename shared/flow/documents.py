@@ -1,23 +1,38 @@
 """The documents of one batch: as loaded, as changed, and with the version each write is guarded by."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 T = TypeVar("T")
 Body = dict[str, Any]
 
+LOOKUP: Final = "_lookup"
+"""Ends the name of every collection of lookup documents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Collection(Generic[T]):
-    """How one kind of value is saved: its collection's name, and value ↔ document (without `_id` and `v`)."""
+    """How one kind of value is saved: its collection's name, and value ↔ document (without `_id` and `v`).
+
+    What queries find a value by, if anything, is `lookup`: a document beside the value's own, under the same
+    id in the collection `found_in`, written in the same transaction and only when it changes. An index on a
+    document that every batch writes costs up to three times the write itself.
+    """
 
     name: str
     encode: Callable[[T], Body]
     decode: Callable[[Body], T]
     immutable: bool = False
     """Written once and never again: such a document may be kept in memory between batches."""
+    lookup: Callable[[T], Body] | None = None
+    """Empty for a value that no query is to find now."""
+
+    @property
+    def found_in(self) -> str:
+        """The collection of the lookup documents."""
+        return self.name + LOOKUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +104,11 @@ class Cache:
 
 @dataclass(slots=True)
 class _Held:
-    value: Any
-    v: int
+    value: Any = None
+    v: int = 0
+    found: Body = field(default_factory=dict)
+    lookups: int = 0
+    """How often the lookup document was written: kept in the value's own, which guards both."""
     changed: bool = False
 
 
@@ -113,7 +131,7 @@ class Documents:
             if kept is None:
                 missing.append(key)
             else:
-                self._held[key] = _Held(kept[1], kept[0])
+                self._held[key] = _Held(value=kept[1], v=kept[0])
         if missing:
             await self._fetch(collection, missing)
 
@@ -123,7 +141,7 @@ class Documents:
         found = await self._session.find(collection.name, field, value)
         for id_, body in found.items():
             # What the batch has already in hand may have changed here: it is kept.
-            self._held.setdefault((collection.name, id_), _Held(collection.decode(body), body["v"]))
+            self._held.setdefault((collection.name, id_), _held(collection, body))
         self._found[collection.name, field, value] = tuple(sorted(found))
 
     def where(self, collection: Collection[T], field: str, value: str) -> list[T]:
@@ -135,8 +153,7 @@ class Documents:
         found = await self._session.get_many(collection.name, [id_ for _, id_ in missing])
         for key in missing:
             body = found.get(key[1])
-            held = _Held(None, 0) if body is None else _Held(collection.decode(body), body["v"])
-            self._held[key] = held
+            self._held[key] = held = _Held() if body is None else _held(collection, body)
             if collection.immutable and held.v:
                 self._cache.put(key, held.v, held.value)
 
@@ -156,14 +173,36 @@ class Documents:
 
     def writes(self) -> list[Write]:
         """Return the guarded writes of everything changed, in a stable order."""
-        return [
-            Write(name, id_, held.v, self._collections[name].encode(held.value))
-            for (name, id_), held in sorted(self._held.items())
-            if held.changed
-        ]
+        writes: list[Write] = []
+        for (name, id_), held in sorted(self._held.items()):
+            if held.changed:
+                writes += _writes(self._collections[name], id_, held)
+        return writes
 
     def committed(self) -> None:
         """Say that the writes are stored: versions move on and nothing is pending."""
-        for held in self._held.values():
-            held.v += held.changed
-            held.changed = False
+        for (name, _), held in self._held.items():
+            if held.changed:
+                found = _found(self._collections[name], held.value)
+                held.lookups += found != held.found
+                held.found, held.v, held.changed = found, held.v + 1, False
+
+
+def _held(collection: Collection[Any], body: Body) -> _Held:
+    value = collection.decode(body)
+    return _Held(value, body["v"], _found(collection, value), body.get("lookups", 0))
+
+
+def _found(collection: Collection[T], value: T) -> Body:
+    return collection.lookup(value) if collection.lookup else {}
+
+
+def _writes(collection: Collection[Any], id_: str, held: _Held) -> Iterator[Write]:
+    body = collection.encode(held.value)
+    if collection.lookup:
+        found = collection.lookup(held.value)
+        moved = found != held.found
+        if moved:
+            yield Write(collection.found_in, id_, held.lookups, found)
+        body["lookups"] = held.lookups + moved
+    yield Write(collection.name, id_, held.v, body)

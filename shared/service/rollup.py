@@ -27,7 +27,6 @@ def rolls_of(name: str, subject: str, tally: type[T]) -> Collection[Roll[T]]:
         return {
             subject: roll.subject,
             "desk": roll.desk,
-            "version": roll.own.version if roll.own else 1,
             "own": _text(roll.own) if roll.own else None,
             "below": [_text(each) for _, each in sorted(roll.below.items())],
             "next_due": roll.next_due,
@@ -45,7 +44,13 @@ def rolls_of(name: str, subject: str, tally: type[T]) -> Collection[Roll[T]]:
             body["overdue"],
         )
 
-    return Collection(name, encode, decode)
+    def lookup(roll: Roll[T]) -> Body:
+        if roll.own is None or roll.next_due is None:
+            return {}
+        version = roll.own.version
+        return {subject: roll.subject, "desk": roll.desk, "version": version, "next_due": roll.next_due}
+
+    return Collection(name, encode, decode, lookup=lookup)
 
 
 def _text(tally: Model) -> str:

@@ -18,7 +18,7 @@ from services.checkpoint.domain.rules import GateRules
 from services.checkpoint.handlers.commands import GatesAndPasses
 from services.checkpoint.handlers.crossings import Crossings
 from services.checkpoint.schemes import load_teams
-from services.checkpoint.store import DESKS, DUES, HOUSEHOLDS, PASSES, PRESENCE, ROSTERS, UNITS
+from services.checkpoint.store import DESKS, HOUSEHOLDS, PASSES, PRESENCE, ROSTERS, UNITS
 from shared.contracts import checkpoint as contract
 from shared.contracts.base import Model
 from shared.contracts.catalog import MODELS
@@ -250,15 +250,15 @@ class Checkpoint:
         return PASSES.decode(body)
 
     def presence(self, id_: str = PASS) -> dict[str, Any]:
-        """Return a stored presence as the database has it, without how often it was written."""
+        """Return a stored presence as the database has it, without how often anything was written."""
         body = self.storage.body(PRESENCE.name, f"{DESK}/{id_}")
         assert body is not None
-        return {name: value for name, value in body.items() if name != "v"}
+        return {name: value for name, value in body.items() if name not in {"v", "lookups"}}
 
     def due(self, id_: str = PASS) -> int | None:
         """Return when somebody looks whether the holder of a pass is back (ms)."""
-        body = self.storage.body(DUES.name, f"{DESK}/{id_}")
-        return None if body is None else body["next_due"]
+        body = self.storage.body(PRESENCE.found_in, f"{DESK}/{id_}")
+        return body.get("next_due") if body else None
 
     def said(self, type_: str) -> list[Any]:
         """Return the bodies published of one message type."""

@@ -98,6 +98,7 @@ INVARIANTS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
                 "the first reason of each state is kept",
                 "a due time moves by its ticks alone",
                 "the right desks are owed",
+                "a sheet is found by what it says",
                 "the outcome told is the one stored",
             ),
             "rounds": ("coverage equals brute force", "every person not covered has a name"),

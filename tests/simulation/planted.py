@@ -15,9 +15,10 @@ from typing import Any
 from shared.contracts.counting import AbsoluteTally
 from shared.contracts.envelope import Message
 from shared.domain.roll import Roll
+from shared.flow import documents
 from shared.flow.batch import POSITIONS, Flow, Position, position_id
 from shared.flow.decide import OUTCOMES, Decide
-from shared.flow.documents import Documents, Write
+from shared.flow.documents import Collection, Documents, Write
 from shared.flow.records import Arrival, Record, Unreadable
 from tests.simulation.frame import Bend, Mutant
 
@@ -163,6 +164,17 @@ def last_tally_wins(roll: Roll[Any], tally: AbsoluteTally[Any]) -> None:
         roll.below[tally.desk] = tally
 
 
+def looked_up_once(collection: Collection[Any], id_: str, held: Any) -> list[Write]:
+    """Write what a value is found by when it is new, and never again."""
+    return [
+        write
+        for write in _writes(collection, id_, held)
+        if write.collection == collection.name or not write.v
+    ]
+
+
+_writes = documents._writes
+
 _FLOWS: tuple[Mutant, ...] = (
     Mutant("replayed records applied again", flow=AppliesAgain),
     Mutant("published before the commit", flow=PublishFirst),
@@ -173,6 +185,7 @@ _FLOWS: tuple[Mutant, ...] = (
     Mutant("bad data passed over", flow=LosesBadData),
     Mutant("offsets committed before the work", commit_first=True),
     Mutant("writes without guards", guarded=False),
+    Mutant("lookups left behind", bends=(Bend(documents, "_writes", looked_up_once),)),
     Mutant("a command decided again", bends=(Bend(Decide, "rule", decides_again),)),
 )
 

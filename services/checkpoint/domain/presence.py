@@ -53,15 +53,6 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """When somebody must look whether the holder of a pass is back (ms); None while nobody must."""
-
-    pass_id: str
-    desk: str
-    next_due: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """Where the holder of a pass is: `since` is when they were first there, `gate` the last gate, ms."""
 
@@ -126,13 +117,13 @@ def standing(presence: Presence) -> Standing | None:
     return Standing(last.out, since, last.gate, overdue, overdue or came_late)
 
 
-def due(presence: Presence) -> Due | None:
-    """Return when somebody must look for this holder; None for a pass whose holder need not be back."""
-    about, now = presence.about, standing(presence)
-    if about is None or now is None or about.kind != BOUND or not about.until:
+def due(presence: Presence) -> int | None:
+    """Return when somebody must look whether the holder is back (ms); None while nobody must."""
+    about = presence.about
+    if about is None or about.kind != BOUND or not about.until:
         return None
-    looked_for = now.outside and not now.overdue
-    return Due(presence.pass_id, presence.desk, about.until if looked_for else None)
+    now = standing(presence)
+    return about.until if now and now.outside and not now.overdue else None
 
 
 def flags(presence: Presence, replay_ms: Callable[[int], int]) -> tuple[str, ...]:

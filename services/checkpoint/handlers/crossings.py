@@ -11,7 +11,7 @@ from services.checkpoint.domain.gate_day import GateDay, gate_day_id
 from services.checkpoint.domain.ground import SYSTEM
 from services.checkpoint.domain.presence import BOUND, About, Presence, presence_id
 from services.checkpoint.domain.rules import GateRules
-from services.checkpoint.store import DUES, GATE_DAYS, HOUSEHOLDS, PASSES, PRESENCE
+from services.checkpoint.store import GATE_DAYS, HOUSEHOLDS, PASSES, PRESENCE
 from shared.contracts import checkpoint as contract
 from shared.contracts import screening
 from shared.contracts.alerts import Alert
@@ -48,7 +48,6 @@ class Crossings(Merge):
         records = [arrival for arrival in arrivals if isinstance(arrival, Record)]
         presences = {id_ for record in records for id_ in _presences_of(record.body)}
         await docs.load(PRESENCE, presences)
-        await docs.load(DUES, {id_ for record in records for id_ in _looked_for(docs, record.body)})
         crossings = [record.body for record in records if isinstance(record.body, Crossing)]
         await docs.load(GATE_DAYS, {self._day_id(crossing) for crossing in crossings})
         people = [person for crossing in crossings for person in crossing.people]
@@ -187,24 +186,8 @@ def _presences_of(body: Model) -> list[str]:
             return []
 
 
-def _looked_for(docs: Documents, body: Model) -> list[str]:
-    """Return the presences that have a due time, or may have one after this record."""
-    bound = {
-        presence_id(body.desk, person.pass_id or "")
-        for person in (body.people if isinstance(body, Crossing) else ())
-        if isinstance(body, Crossing) and person.kind == BOUND
-    }
-    held = ((id_, docs.get(PRESENCE, id_)) for id_ in _presences_of(body))
-    return [
-        id_ for id_, known in held if id_ in bound or (known and known.about and known.about.kind == BOUND)
-    ]
-
-
 def _put(docs: Documents, presence: Presence) -> None:
-    id_, due = presence_id(presence.desk, presence.pass_id), rules.due(presence)
-    docs.put(PRESENCE, id_, presence)
-    if due is not None and docs.get(DUES, id_) != due:
-        docs.put(DUES, id_, due)
+    docs.put(PRESENCE, presence_id(presence.desk, presence.pass_id), presence)
 
 
 def _held(docs: Documents, desk: str, pass_id: str) -> Presence:

@@ -4,11 +4,13 @@
 may fall when somebody who had only to read refuses later, so it is held against the truth but not to grow.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from services.dispatch.store import SHEETS
 from shared.contracts.base import Model
 from shared.contracts.directives import DirectiveFact
 from shared.contracts.dispatch import Answer, Delivery, Escalate, Progress, Relay, Tally
@@ -143,7 +145,7 @@ class Checks:
         """Require that every entry below a desk is done by answers in the log."""
         where = f"{directive}/{desk}"
         sheet = self.store.get("sheets", where)
-        there = sheet and sheet["order"] and sheet["version"] >= version
+        there = sheet and sheet["order"] and json.loads(sheet["order"])["version"] >= version
         require(there, "all reported only if it is so", f"no {where}")
         frozen = self.store.get("frozen", f"{where}/{version}")
         for post in frozen["posts"] if frozen else [f"{desk}/*"]:
@@ -209,10 +211,12 @@ class Checks:
                 self.oracle.apply(record, froze)
             elif view.group == "dispatch.progress":
                 self.rolls.apply(record)
+        found = {write.id: write.body for write in writes if write.collection == SHEETS.found_in}
         for write in writes:
             match write.collection:
                 case "sheets":
                     self._sheet(write, frozen)
+                    self._lookup(write, found.get(write.id))
                 case "progress":
                     self._right[write.id, write.v + 1] = self.rolls.right(write.id)
                 case "rosters":
@@ -234,6 +238,12 @@ class Checks:
         compare(write.id, write.body, held, sheet)
         if sheet.order is not None:
             self._counted[write.id, write.v + 1] = sheet.totals()
+
+    def _lookup(self, write: Write, moved: Body | None) -> None:
+        found = moved or self.store.get(SHEETS.found_in, write.id) or {}
+        right = SHEETS.lookup(SHEETS.decode(write.body)) if SHEETS.lookup else {}
+        shown = {name: found.get(name) for name in right}
+        require(shown == right, "a sheet is found by what it says", f"{write.id} {shown} {right}")
 
     def _nobody_forgotten(self, directive: str, now: datetime) -> None:
         """Require that a desk that came to owe the order long ago was taken into it."""

@@ -18,7 +18,7 @@ from shared.contracts.directives import Deadlines, Order
 from shared.contracts.dispatch import LinePost, Tally
 from shared.contracts.registry import Roster
 from shared.domain import roll
-from shared.flow.documents import Body
+from shared.flow.documents import LOOKUP, Body
 from shared.service import rollup
 from tests.simulation.dispatch.ticking import DispatchReads
 from tests.simulation.frame import Mutant
@@ -71,7 +71,7 @@ async def _due_and_moved(self: DispatchReads, collection: str, now_ms: int, limi
     """Move what is due on while reading it, as if the ticker were a consumer."""
     found = await _due(self, collection, now_ms, limit)
     for body in found:
-        self._store.poke(collection, body["_id"], next_due=now_ms + 30_000)
+        self._store.poke(collection.removesuffix(LOOKUP), body["_id"], next_due=now_ms + 30_000)
     return found
 
 

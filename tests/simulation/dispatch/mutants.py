@@ -115,6 +115,7 @@ MUTANTS = (
                 "a position never goes back",
                 "each record is applied once",
             ),
+            "lookups left behind": ("a sheet is found by what it says",),
             "a command decided again": ("one outcome a command",),
         }
     ),

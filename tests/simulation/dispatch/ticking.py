@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, cast
 
+from services.dispatch.domain.frozen import Frozen
+from services.dispatch.domain.sheet import Sheet
+from services.dispatch.store import FROZEN, SHEETS
 from services.dispatch.ticker import Ticker
 from shared.contracts.registry import Roster
 from shared.flow.documents import Body
@@ -21,9 +24,19 @@ class DispatchReads(Reads):
     """What dispatch's ticker asks."""
 
     async def live_sheets(self, after: str, limit: int) -> list[Body]:
-        """Return open sheets in id order."""
+        """Return the lookups of open sheets in id order."""
         await pause()
-        return [body for body in self._store.all("sheets") if body["live"] and body["_id"] > after][:limit]
+        found = self._store.all(SHEETS.found_in)
+        return [body for body in found if body["live"] and body["_id"] > after][:limit]
+
+    async def sheet(self, id_: str) -> tuple[Sheet, Frozen | None] | None:
+        """Return a sheet with its frozen audience."""
+        await pause()
+        body = self._store.get(SHEETS.name, id_)
+        if body is None:
+            return None
+        frozen = self._store.get(FROZEN.name, body["frozen"]) if body["frozen"] else None
+        return SHEETS.decode(body), FROZEN.decode(frozen) if frozen else None
 
     async def roster(self, desk: str) -> Roster | None:
         """Return the copy of a desk's roster."""

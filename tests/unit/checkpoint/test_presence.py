@@ -37,11 +37,6 @@ SECOND = timedelta(seconds=1)
 Step = Callable[[Presence], None]
 
 
-def next_due(presence: Presence) -> int | None:
-    looked_for = due(presence)
-    return looked_for.next_due if looked_for else None
-
-
 def went(
     id_: str, direction: str, after: timedelta, *, broker: timedelta | None = None, **other: Any
 ) -> Step:
@@ -90,7 +85,7 @@ class TestWhere:
 
     def test_a_tick_before_any_crossing_is_kept_and_shows_nothing(self) -> None:
         stub = after(ticked())
-        assert (standing(stub), next_due(stub), flags(stub, lambda _at: 0)) == (None, None, ())
+        assert (standing(stub), due(stub), flags(stub, lambda _at: 0)) == (None, None, ())
         assert standing(after(ticked(), OUT)) == standing(after(OUT, ticked()))
 
     def test_out_twice_is_since_the_first_time_and_unpaired(self) -> None:
@@ -128,20 +123,20 @@ class TestTwoGates:
 @pytest.mark.req("F-09", "S1-09")
 class TestOverstay:
     def test_whoever_is_out_with_a_movement_pass_is_due_by_its_end(self) -> None:
-        assert next_due(after(OUT)) == utc_ms(UNTIL)
-        assert next_due(after(OUT, BACK)) is None
+        assert due(after(OUT)) == utc_ms(UNTIL)
+        assert due(after(OUT, BACK)) is None
         assert not shown(OUT).overdue
 
     @pytest.mark.parametrize("kind", ["home", "medic"])
     def test_whoever_lives_here_or_heals_is_never_due(self, kind: str) -> None:
         out = went("crossing-1", "out", HOUR, people=(crosser(kind=kind),))
-        assert next_due(after(out)) is None
+        assert due(after(out)) is None
         assert not shown(out, ticked()).overstayed
 
     def test_out_at_the_end_and_ticked_is_overdue_and_due_no_more(self) -> None:
         presence = after(OUT, ticked())
         assert (shown(OUT, ticked()).overdue, shown(OUT, ticked()).overstayed) == (True, True)
-        assert next_due(presence) is None
+        assert due(presence) is None
 
     def test_back_in_time_is_neither(self) -> None:
         back = shown(OUT, BACK, ticked())
@@ -160,7 +155,7 @@ class TestOverstay:
     def test_a_tick_for_another_time_or_ahead_of_the_broker_says_nothing(self) -> None:
         assert not shown(OUT, ticked(due=3 * HOUR)).overdue
         early = after(OUT, ticked(now=4 * HOUR - SECOND))
-        assert next_due(early) == utc_ms(UNTIL)
+        assert due(early) == utc_ms(UNTIL)
 
 
 class TestClocks:
@@ -237,6 +232,6 @@ def test_whoever_is_outside_past_the_end_is_either_due_or_said_to_be_overdue(his
     presence = after(*history)
     now = standing(presence)
     if now is None or presence.about is None or presence.about.kind != "movement":
-        assert next_due(presence) is None
+        assert due(presence) is None
         return
-    assert now.outside == (next_due(presence) is not None or now.overdue)
+    assert now.outside == (due(presence) is not None or now.overdue)

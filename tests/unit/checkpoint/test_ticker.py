@@ -45,7 +45,7 @@ class Stage:
         found = [
             {"_id": id_, **{name: body[name] for name in DUE_FIELDS[collection]}}
             for (name, id_), body in self.checkpoint.storage.all().items()
-            if name == collection and body["next_due"] is not None and body["next_due"] <= now_ms
+            if name == collection and body.get("next_due") and body["next_due"] <= now_ms
         ]
         return sorted(found, key=lambda body: body["next_due"])[:limit]
 

@@ -83,7 +83,7 @@ class Dispatch:
 
     async def silence(self, desk: str = DESK, directive: str = DIRECTIVE) -> None:
         """Let a sheet's due time pass."""
-        due = from_ms((self.storage.body("sheets", f"{directive}/{desk}") or {})["next_due"])
+        due = from_ms((self.storage.body("sheets_lookup", f"{directive}/{desk}") or {})["next_due"])
         tick = Tick(directive=directive, desk=desk, version=1, due=due)
         await self.tell(tick, actor="dispatch")
 

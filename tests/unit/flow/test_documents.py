@@ -1,8 +1,10 @@
 """The documents of a batch, and the memory between batches: confirmed, immutable, dropped in doubt."""
 
+from dataclasses import replace
+
 import pytest
 
-from shared.flow.documents import Cache, Documents, Write
+from shared.flow.documents import Body, Cache, Collection, Documents, Write
 from shared.kernel.errors import Conflict
 from tests.builders.dispatch import DESK
 from tests.fakes.storage import MemorySession, MemoryStorage
@@ -109,3 +111,65 @@ async def test_the_fake_storage_writes_all_or_nothing(storage: MemoryStorage) ->
     with pytest.raises(Conflict):
         storage.take([Write("seen", "y", 0, {"ids": []}), Write("seen", "x", 7, {"ids": []})])
     assert storage.body("seen", "y") is None
+
+
+def _found_by_first(ids: list[str]) -> Body:
+    return {"first": ids[0]} if ids else {}
+
+
+FOUND: Collection[list[str]] = replace(SEEN, name="found", lookup=_found_by_first)
+
+
+async def _put(storage: MemoryStorage, ids: list[str]) -> list[Write]:
+    """Write a value as one batch would, and return the writes."""
+    docs = Documents(MemorySession(storage))
+    await docs.load(FOUND, ["x"])
+    docs.put(FOUND, "x", ids)
+    writes = docs.writes()
+    storage.take(writes)
+    docs.committed()
+    assert docs.writes() == []
+    return writes
+
+
+async def test_a_lookup_is_written_beside_its_value_and_only_when_it_changes(storage: MemoryStorage) -> None:
+    written = [
+        [(write.collection, write.v) for write in await _put(storage, ids)]
+        for ids in ([], ["a"], ["a", "b"], ["c"], [])
+    ]
+    assert written == [
+        [("found", 0)],
+        [("found_lookup", 0), ("found", 1)],
+        [("found", 2)],
+        [("found_lookup", 1), ("found", 3)],
+        [("found_lookup", 2), ("found", 4)],
+    ]
+    assert storage.body("found_lookup", "x") == {"_id": "x", "v": 3}, "nothing finds it any more"
+
+
+async def test_a_lookup_that_was_changed_in_place_is_seen(storage: MemoryStorage) -> None:
+    await _put(storage, ["a"])
+    docs = Documents(MemorySession(storage))
+    await docs.load(FOUND, ["x"])
+    held = docs.get(FOUND, "x") or []
+    for number, ids in enumerate((["b"], ["c"])):
+        held[:] = ids
+        docs.put(FOUND, "x", held)
+        assert docs.writes()[0] == Write("found_lookup", "x", number + 1, {"first": ids[0]})
+        storage.take(docs.writes())
+        docs.committed()
+
+
+async def test_what_is_found_by_a_query_keeps_its_lookup(storage: MemoryStorage) -> None:
+    await _put(storage, ["a"])
+    docs = Documents(MemorySession(storage))
+    await docs.load_where(FOUND, "_id", "x")
+    docs.put(FOUND, "x", ["a", "b"])
+    assert [write.collection for write in docs.writes()] == ["found"]
+
+
+async def test_a_lookup_without_its_value_is_guarded(storage: MemoryStorage) -> None:
+    storage.put(Write("found_lookup", "x", 0, {"first": "z"}))
+    with pytest.raises(Conflict):
+        await _put(storage, ["a"])
+    assert storage.body("found", "x") is None
