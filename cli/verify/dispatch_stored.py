@@ -23,7 +23,7 @@ def stored(documents: Documents) -> Statements:
             name: order[name] for name in ("version", "epoch", "changes", "effect", "status")
         }
     found |= {f"open directives of {each['_id']}": each["open"] for each in documents["issuers"]}
-    frozen = {each["_id"]: each["posts"] for each in documents["frozen"]}
+    frozen = {each["_id"]: each["posts"].splitlines() for each in documents["frozen"]}
     for sheet in documents["sheets"]:
         if sheet["order"]:  # a stub waits for its order, and nobody has counted it
             found |= _of_sheet(sheet, frozen)

@@ -128,7 +128,7 @@ def _decode_day(body: Body) -> GateDay:
     return GateDay(body["gate"], body["day"], ids, what, people)
 
 
-GATE_DAYS: Collection[GateDay] = Collection("gate_days", _encode_day, _decode_day)
+GATE_DAYS: Collection[GateDay] = Collection("gate_days", _encode_day, _decode_day, owned=True)
 
 INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "outcomes": [],

@@ -79,7 +79,7 @@ def work_json(sheet: Sheet, frozen: Frozen | None, post: str) -> Json | None:
 def _asked(sheet: Sheet, frozen: Frozen | None, post: str) -> list[str]:
     rungs = sheet.entries.rung
     return [
-        frozen.seats[position].post if frozen else unfilled_entry(sheet.desk)
+        frozen.posts[position] if frozen else unfilled_entry(sheet.desk)
         for position in open_positions(sheet, frozen)
         if rungs[position] and post in {to.post for to in targets(sheet, position, frozen)[: rungs[position]]}
     ]

@@ -3,15 +3,17 @@
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from services.dispatch.domain.directive import Directive, Issuer
-from services.dispatch.domain.frozen import Frozen, build
+from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.sheet import Early, Entries, Listed, Note, Sheet
 from shared.contracts.directives import Order
 from shared.contracts.dispatch import Answer, LinePost, Tally
-from shared.contracts.registry import ChildDesk, Seat
+from shared.contracts.registry import ChildDesk, Seat, Superior
 from shared.flow.documents import Body, Collection
 from shared.kernel.clock import from_ms, utc_ms
 from shared.service import rosters
@@ -54,38 +56,61 @@ ISSUERS: Collection[Issuer] = Collection(
     decode=lambda body: Issuer(set(body["open"])),
 )
 
-# --- sheets: arrays by frozen position, so that a write is small and a read is a copy ---
+# --- audiences: in columns, so that an answer is counted without reading what only an escalation needs ---
+
+_SEATS = TypeAdapter(tuple[Seat, ...])
 
 
 def _encode_frozen(frozen: Frozen) -> Body:
+    kinds = sorted(set(frozen.cells))
     return {
         "desk": frozen.desk,
         "version": frozen.version,
         "roster_v": frozen.roster_v,
-        "posts": [seat.post for seat in frozen.seats],
-        "seats": [_dump(seat, {"post"}) for seat in frozen.seats],
         "children": [_dump(child) for child in frozen.children],
         "cancels": frozen.cancels,
         "dimensions": list(frozen.dimensions),
+        "posts": "\n".join(frozen.posts),
+        "holders": "\n".join(holder or "" for holder in frozen.holders),
+        "kinds": kinds,
+        "cells": array("H", map(kinds.index, frozen.cells)).tobytes(),
+        "done_at": bytes(frozen.done_at),
+        "above": array("i", frozen.above).tobytes(),
+        "superiors": [[at, above.desk, above.post] for at, above in sorted(frozen.superiors.items())],
+        "seats": zlib.compress(_SEATS.dump_json(frozen.seats, exclude_defaults=True), 1),
     }
 
 
 def _decode_frozen(body: Body) -> Frozen:
-    return build(
+    posts = tuple(body["posts"].splitlines())
+    cells, above = array("H"), array("i")
+    cells.frombytes(body["cells"])
+    above.frombytes(body["above"])
+    return Frozen(
         desk=body["desk"],
         version=body["version"],
         roster_v=body["roster_v"],
-        seats=[
-            Seat.model_validate({"post": post, **seat})
-            for post, seat in zip(body["posts"], body["seats"], strict=True)
-        ],
-        children=[ChildDesk.model_validate(child) for child in body["children"]],
+        children=tuple(ChildDesk.model_validate(child) for child in body["children"]),
         cancels=body["cancels"],
         dimensions=tuple(body["dimensions"]),
+        posts=posts,
+        holders=tuple(holder or None for holder in body["holders"].split("\n")) if posts else (),
+        cells=tuple(map(body["kinds"].__getitem__, cells)),
+        done_at=body["done_at"],
+        above=above,
+        superiors={at: Superior(desk=desk, post=post) for at, desk, post in body["superiors"]},
+        unpack=partial(_unpack, body["seats"]),
     )
 
 
-FROZEN: Collection[Frozen] = Collection("frozen", _encode_frozen, _decode_frozen, immutable=True)
+def _unpack(seats: bytes) -> tuple[Seat, ...]:
+    return _SEATS.validate_json(zlib.decompress(seats))
+
+
+FROZEN: Collection[Frozen] = Collection("frozen", _encode_frozen, _decode_frozen, owned=True)
+
+
+# --- sheets: arrays by frozen position, so that a write is small and a read is a copy ---
 
 
 @lru_cache(maxsize=1_000)
@@ -159,7 +184,9 @@ def _lookup_sheet(sheet: Sheet) -> Body:
     }
 
 
-SHEETS: Collection[Sheet] = Collection("sheets", _encode_sheet, _decode_sheet, lookup=_lookup_sheet)
+SHEETS: Collection[Sheet] = Collection(
+    "sheets", _encode_sheet, _decode_sheet, owned=True, lookup=_lookup_sheet
+)
 
 ROLLS = rolls_of("progress", "directive", Tally)
 

@@ -38,14 +38,16 @@ def groups(settings: DispatchSettings) -> list[Group]:
             "dispatch.sheets",
             (dispatch.DESKS_TOPIC, dispatch.ACKS_TOPIC),
             Sheets(source=source, deadlines=deadlines),
-            max_records=2_000,
+            lanes=2,
+            max_records=4_000,
             gather=True,
         ),
         Group(
             "dispatch.progress",
             (dispatch.TALLIES_TOPIC,),
             ProgressRoll(source=source),
-            max_records=2_000,
+            lanes=2,
+            max_records=4_000,
             gather=True,
         ),
         Group(

@@ -180,7 +180,7 @@ def _times(stored: bytes) -> "array[int]":
     return times
 
 
-SHEETS: Collection[Sheet] = Collection("sheets", _encode_sheet, _decode_sheet)
+SHEETS: Collection[Sheet] = Collection("sheets", _encode_sheet, _decode_sheet, owned=True)
 
 
 @dataclass(slots=True)

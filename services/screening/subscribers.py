@@ -33,14 +33,16 @@ def groups(settings: ScreeningSettings) -> list[Group]:
             "screening.sheets",
             (screening.DESKS_TOPIC, screening.VISITS_TOPIC, screening.READINGS_TOPIC),
             Sheets(source=source, fever=fever, zone=settings.zone),
-            max_records=2_000,
+            lanes=2,
+            max_records=4_000,
             gather=True,
         ),
         Group(
             "screening.progress",
             (screening.TALLIES_TOPIC,),
             CoverageRoll(source=source),
-            max_records=2_000,
+            lanes=2,
+            max_records=4_000,
             gather=True,
         ),
         Group(

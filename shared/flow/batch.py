@@ -11,8 +11,9 @@ from typing import Protocol
 
 from shared.contracts.envelope import Message
 from shared.flow import crash
+from shared.flow.cache import Cache
 from shared.flow.dead_letters import dead_letter
-from shared.flow.documents import Cache, Collection, Documents, Session, Write
+from shared.flow.documents import Collection, Documents, Session, Write
 from shared.flow.handler import Handler
 from shared.flow.partitions import partition_of
 from shared.flow.records import Arrival, Origin, Record, Unreadable
@@ -137,11 +138,13 @@ class Flow:
         self._inherited: set[int] = set()
         self._failed_in_a_row = 0
         self._cache = Cache()
+        self._remembered: dict[str, int] = {}
+        """The version that this flow gave each position it moved: what the cache was true of."""
 
     def reassigned(self) -> None:
         """Forget everything: after a rebalance every partition is taken over afresh."""
         self._taken.clear()
-        self._cache.clear()
+        self._forget()
 
     def is_first(self, partition: int) -> bool:
         """Whether nobody applied this partition before: then nobody else can have published its state."""
@@ -172,6 +175,7 @@ class Flow:
         except (Transient, Conflict, Lapsed):
             raise
         except Exception as error:
+            self._forget()
             if len(arrivals) > 1:
                 middle = len(arrivals) // 2
                 await self._isolate(arrivals[:middle])
@@ -199,6 +203,7 @@ class Flow:
             try:
                 fresh = await self._apply(arrivals)
             except (Transient, Conflict) as error:
+                self._forget()
                 self._observer.retrying(self._group, error)
                 delay = next(delays, None)
                 if delay is None:
@@ -231,6 +236,7 @@ class Flow:
             self._handler.mark(docs, home)
             await self._write(docs, commit)
             self._reached(self._group, "marked")
+            self._remember(docs, arrivals)
         self._observer.applied(
             self._group,
             records=len(arrivals),
@@ -243,6 +249,9 @@ class Flow:
         """Load positions; rewriting one after an assignment fences whoever had the partition before."""
         places = {partition: position_id(self._group, partition) for partition in partitions}
         await docs.load(POSITIONS, places.values())
+        versions = {place: docs.version(POSITIONS, place) for place in places.values()}
+        if any(v != self._remembered.get(place, v) for place, v in versions.items()):
+            self._forget()
         for partition, place in places.items():
             position = docs.get(POSITIONS, place) or Position(log_id=self._log_id)
             if partition in self._taken and position.session == session.id:
@@ -283,6 +292,16 @@ class Flow:
                 self.reassigned()
                 raise
             docs.committed()
+
+    def _remember(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
+        for partition in {arrival.origin.partition for arrival in arrivals}:
+            place = position_id(self._group, partition)
+            self._remembered[place] = docs.version(POSITIONS, place)
+        docs.remember()
+
+    def _forget(self) -> None:
+        self._cache.clear()
+        self._remembered.clear()
 
     def _at_home(self, origin: Origin) -> bool:
         return partition_of(origin.key, self._partitions(origin.topic)) == origin.partition

@@ -1,9 +1,11 @@
 """The documents of one batch: as loaded, as changed, and with the version each write is guarded by."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+from shared.flow.cache import Cache, Held, Key
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -25,7 +27,9 @@ class Collection(Generic[T]):
     encode: Callable[[T], Body]
     decode: Callable[[Body], T]
     immutable: bool = False
-    """Written once and never again: such a document may be kept in memory between batches."""
+    """Written once and never again: such a value may be kept in memory between batches."""
+    owned: bool = False
+    """Written by one group alone: its flow may keep it between batches as it is stored, to decode it anew."""
     lookup: Callable[[T], Body] | None = None
     """Empty for a value that no query is to find now."""
 
@@ -74,51 +78,13 @@ class Session(Protocol):
         """
 
 
-class Cache:
-    """Immutable documents read before, least recently used out first; bounded by their number.
-
-    It belongs to one assignment and holds confirmed writes only: what a batch has merely put is not in it.
-    """
-
-    def __init__(self, most: int = 1024) -> None:
-        self._most = most
-        self._held: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
-
-    def get(self, key: tuple[str, str]) -> tuple[int, Any] | None:
-        """Return (version, value), or None."""
-        found = self._held.get(key)
-        if found is not None:
-            self._held.move_to_end(key)
-        return found
-
-    def put(self, key: tuple[str, str], v: int, value: Any) -> None:
-        """Keep a value that was read from the store."""
-        self._held[key] = v, value
-        if len(self._held) > self._most:
-            self._held.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._held.clear()
-
-
-@dataclass(slots=True)
-class _Held:
-    value: Any = None
-    v: int = 0
-    found: Body = field(default_factory=dict)
-    lookups: int = 0
-    """How often the lookup document was written: kept in the value's own, which guards both."""
-    changed: bool = False
-
-
 class Documents:
     """What one batch has in hand. Values belong to the batch: a rule may change them in place, then `put`."""
 
     def __init__(self, session: Session, cache: Cache | None = None) -> None:
         self._session = session
         self._cache = cache or Cache(0)
-        self._held: dict[tuple[str, str], _Held] = {}
+        self._held: dict[Key, Held] = {}
         self._found: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._collections: dict[str, Collection[Any]] = {}
 
@@ -127,11 +93,11 @@ class Documents:
         self._collections[collection.name] = collection
         missing = []
         for key in sorted({(collection.name, id_) for id_ in ids} - self._held.keys()):
-            kept = self._cache.get(key) if collection.immutable else None
+            kept = self._cache.get(key)
             if kept is None:
                 missing.append(key)
             else:
-                self._held[key] = _Held(value=kept[1], v=kept[0])
+                self._held[key] = kept
         if missing:
             await self._fetch(collection, missing)
 
@@ -149,13 +115,11 @@ class Documents:
         ids = self._found[collection.name, field, value]
         return [held for id_ in ids if (held := self.get(collection, id_)) is not None]
 
-    async def _fetch(self, collection: Collection[T], missing: Sequence[tuple[str, str]]) -> None:
+    async def _fetch(self, collection: Collection[T], missing: Sequence[Key]) -> None:
         found = await self._session.get_many(collection.name, [id_ for _, id_ in missing])
         for key in missing:
             body = found.get(key[1])
-            self._held[key] = held = _Held() if body is None else _held(collection, body)
-            if collection.immutable and held.v:
-                self._cache.put(key, held.v, held.value)
+            self._held[key] = Held() if body is None else _held(collection, body)
 
     def get(self, collection: Collection[T], id_: str) -> T | None:
         """Return a loaded value, or None where there is none; not loaded at all is a programming error."""
@@ -186,19 +150,31 @@ class Documents:
                 found = _found(self._collections[name], held.value)
                 held.lookups += found != held.found
                 held.found, held.v, held.changed = found, held.v + 1, False
+                held.body = {**held.body, "v": held.v}
+
+    def remember(self) -> None:
+        """Keep what may be kept of what is in hand: all of it is stored."""
+        for key, held in self._held.items():
+            collection = self._collections[key[0]]
+            if not held.v or held.changed:
+                continue
+            if collection.immutable:
+                self._cache.put(key, partial(Held, held.value, held.v))
+            elif collection.owned:
+                self._cache.put(key, partial(_held, collection, held.body))
 
 
-def _held(collection: Collection[Any], body: Body) -> _Held:
+def _held(collection: Collection[Any], body: Body) -> Held:
     value = collection.decode(body)
-    return _Held(value, body["v"], _found(collection, value), body.get("lookups", 0))
+    return Held(value, body["v"], body, _found(collection, value), body.get("lookups", 0))
 
 
 def _found(collection: Collection[T], value: T) -> Body:
     return collection.lookup(value) if collection.lookup else {}
 
 
-def _writes(collection: Collection[Any], id_: str, held: _Held) -> Iterator[Write]:
-    body = collection.encode(held.value)
+def _writes(collection: Collection[Any], id_: str, held: Held) -> Iterator[Write]:
+    held.body = body = collection.encode(held.value)
     if collection.lookup:
         found = collection.lookup(held.value)
         moved = found != held.found

@@ -9,12 +9,13 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Observing:
-    """`shared.flow.batch.Observer` on this process's metrics and health."""
+    """`shared.flow.batch.Observer` on this process's metrics and health, of one lane of a group."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
+    def __init__(self, metrics: Metrics, health: Health, lane: int = 0) -> None:
         self._metrics = metrics
         self._health = health
-        self._waiting: set[str] = set()
+        self._lane = lane
+        self._waiting = False
 
     def applied(self, group: str, *, records: int, replayed: int, seconds: float) -> None:
         """Count a committed batch, with the records it had seen before."""
@@ -34,12 +35,13 @@ class Observing:
 
     def retrying(self, group: str, error: Exception | None) -> None:
         """Say that the group waits for its infrastructure (None: no longer)."""
+        part = f"{group}/{self._lane}"
         if error is None:
-            if group in self._waiting:
-                self._waiting.discard(group)
-                self._health.set_ready(group, True)
+            if self._waiting:
+                self._waiting = False
+                self._health.set_ready(part, True)
             return
-        self._waiting.add(group)
+        self._waiting = True
         self._metrics.retries.labels(group).inc()
-        self._health.set_ready(group, False, str(error))
+        self._health.set_ready(part, False, str(error))
         _log.warning("batch is tried again", group=group, error=str(error))

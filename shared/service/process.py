@@ -19,6 +19,7 @@ from shared.contracts.topics import Topic
 from shared.flow import crash
 from shared.flow.batch import Flow
 from shared.flow.handler import Handler
+from shared.flow.lanes import Lanes
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import ConfigurationError, Transient
 from shared.kernel.ids import UlidFactory
@@ -58,6 +59,8 @@ class Group:
     max_weight: int = 2_000
     gather: bool = False
     """Whether a poll may wait some milliseconds for more: for facts nobody waits for one by one."""
+    lanes: int = 1
+    """How many transactions of it are under way at a time, of different partitions."""
     seldom: bool = False
     """Whether most fetches are in vain: they are then made a few times a second instead of twenty."""
 
@@ -239,28 +242,31 @@ class Running:
 
     def _subscribe(self, group: Group, places: Places) -> consumer.Assignment:
         process = self._process
-        flow = Flow(
-            group.name,
-            group.handler,
-            storage=MongoStorage(process.database()),
-            publish=process.producer().append,
-            partitions=places.partitions.__getitem__,
-            observer=Observing(process.metrics, process.health),
-            lapsed=self._pulse.lapsed,
-            reached=crash.at(process.settings.crash_at),
-            max_weight=group.max_weight,
-            log_id=places.log_id,
-        )
         return consumer.subscribe(
             self._broker,
             group.topics,
             group=group.name,
-            flow=flow,
+            flow=Lanes([self._flow(group, places, lane) for lane in range(group.lanes)]),
             pulse=self._pulse,
             max_records=group.max_records,
             gather=group.gather,
             seldom=group.seldom,
             instance=process.settings.instance,
+        )
+
+    def _flow(self, group: Group, places: Places, lane: int) -> Flow:
+        process = self._process
+        return Flow(
+            group.name,
+            group.handler,
+            storage=MongoStorage(process.database()),
+            publish=process.producer().append,
+            partitions=places.partitions.__getitem__,
+            observer=Observing(process.metrics, process.health, lane),
+            lapsed=self._pulse.lapsed,
+            reached=crash.at(process.settings.crash_at),
+            max_weight=group.max_weight,
+            log_id=places.log_id,
         )
 
     def _keep(self, name: str, loop: Loop) -> None:

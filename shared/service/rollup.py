@@ -50,7 +50,7 @@ def rolls_of(name: str, subject: str, tally: type[T]) -> Collection[Roll[T]]:
         version = roll.own.version
         return {subject: roll.subject, "desk": roll.desk, "version": version, "next_due": roll.next_due}
 
-    return Collection(name, encode, decode, lookup=lookup)
+    return Collection(name, encode, decode, owned=True, lookup=lookup)
 
 
 def _text(tally: Model) -> str:

@@ -1,11 +1,11 @@
 """Faults in the flow that all services share: each breaks one rule of design §2.
 
 A service's own mutants stand beside its simulation, which says there by which of its checks each is found.
-Three rules are not here, for breaking them changes nothing that a simulation can see. The cache that a missed
-guard drops holds immutable documents only. The write that takes a partition over keeps reads from being
-stale and ends transactions left open, but here every read is of the newest and no commit stays half done; the
-guard on the position alone keeps zombies out. And what a lapsed member would publish is stored state with its
-version, which its readers drop when they have a newer one.
+Three rules are not here, for breaking them changes nothing that a simulation can see. What a flow remembers
+between batches is guarded at every write: out of date, it costs a second try. The write that takes a
+partition over keeps reads from being stale and ends transactions left open, but here every read is of the
+newest and no commit stays half done; the guard on the position alone keeps zombies out. And what a lapsed
+member would publish is stored state with its version, which its readers drop when they have a newer one.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

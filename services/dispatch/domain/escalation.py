@@ -16,7 +16,7 @@ MOST = 200
 
 def targets(sheet: Sheet, position: int, frozen: Frozen | None) -> list[LinePost]:
     """Return the posts above an entry that may decide for it, nearest first; the issuer is the last."""
-    holder = frozen.seats[position].holder if frozen else None
+    holder = frozen.holders[position] if frozen else None
     chain = [*_here(position, frozen), *_elsewhere(sheet, position, frozen)]
     issuer = sheet.order.issuer if sheet.order else ""
     able = [post for post in chain if post.holder is not None and (post.holder != holder or holder is None)]
@@ -24,16 +24,13 @@ def targets(sheet: Sheet, position: int, frozen: Frozen | None) -> list[LinePost
     return able if able and able[-1].post == issuer else [*able, *last]
 
 
-def _here(position: int, frozen: Frozen | None) -> Iterator[LinePost]:
-    for above in frozen.climb(position) if frozen else ():
-        seat = frozen.seats[above] if frozen else None
-        if seat is not None and frozen is not None:
-            yield LinePost(desk=frozen.desk, post=seat.post, holder=seat.holder)
+def _here(position: int, frozen: Frozen | None) -> list[LinePost]:
+    return [frozen.line_post(above) for above in frozen.climb(position)] if frozen else []
 
 
 def _elsewhere(sheet: Sheet, position: int, frozen: Frozen | None) -> list[LinePost]:
     """Return the line above this desk, nearest first, from the named superior upward if it is on it."""
-    own = frozen.seats[position].post if frozen else None
+    own = frozen.posts[position] if frozen else None
     # An addressee that is on the line itself, as in an alert's chain, has only those before it above.
     above = reversed(list(takewhile(lambda post: post.post != own, sheet.line)))
     line = [post for post in above if frozen is None or post.post not in frozen.index]
@@ -90,7 +87,7 @@ def escalations(sheet: Sheet, frozen: Frozen | None) -> Iterator[Escalate]:
 
 def addressee(sheet: Sheet, position: int, frozen: Frozen | None) -> str:
     """Return the name of an entry."""
-    return frozen.seats[position].post if frozen else unfilled_entry(sheet.desk)
+    return frozen.posts[position] if frozen else unfilled_entry(sheet.desk)
 
 
 def why(sheet: Sheet, position: int, frozen: Frozen | None) -> OpenWhy:

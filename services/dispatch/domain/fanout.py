@@ -28,7 +28,7 @@ def deliveries(sheet: Sheet, frozen: Frozen) -> Iterator[Delivery]:
     if order is None or sheet.closed:
         return
     for start in range(0, len(positions), MOST):
-        seats = (frozen.seats[position] for position in positions[start : start + MOST])
+        held = ((frozen.posts[at], frozen.holders[at]) for at in positions[start : start + MOST])
         yield Delivery(
             directive=sheet.directive,
             version=order.version,
@@ -38,9 +38,7 @@ def deliveries(sheet: Sheet, frozen: Frozen) -> Iterator[Delivery]:
             text=order.text,
             due=order.due_at,
             entries=tuple(
-                Delivered(addressee=seat.post, holder=seat.holder)
-                for seat in seats
-                if seat.holder is not None
+                Delivered(addressee=post, holder=holder) for post, holder in held if holder is not None
             ),
         )
 
@@ -77,8 +75,7 @@ def _line(sheet: Sheet, frozen: Frozen | None, commander: str | None) -> tuple[L
     if frozen is None or commander is None or commander not in frozen.index:
         return sheet.line
     position = frozen.index[commander]
-    seats = [frozen.seats[at] for at in (*reversed(frozen.climb(position)), position)]
-    here = (LinePost(desk=sheet.desk, post=seat.post, holder=seat.holder) for seat in seats)
+    here = map(frozen.line_post, (*reversed(frozen.climb(position)), position))
     return (*sheet.line, *(post for post in here if post.post not in known))
 
 

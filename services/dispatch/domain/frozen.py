@@ -1,12 +1,14 @@
 """The audience of a sheet: the roster as it was when the order arrived. Frozen once, never changed."""
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeVar
 
 from services.dispatch.domain.states import State, done_state
 from shared.contracts.directives import Dimension, Order
-from shared.contracts.dispatch import SheetFrozen
+from shared.contracts.dispatch import LinePost, SheetFrozen
 from shared.contracts.registry import ChildDesk, Roster, Seat, Superior
 from shared.domain.authority import top_of
 
@@ -14,34 +16,71 @@ NOBODY: Final = -1
 K = TypeVar("K", int, str)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frozen:
     """The seats addressed at one desk by position, and the child desks the order goes on to.
 
-    `above[p]` is the position of p's superior at this desk, or `NOBODY`; `reports[p]` are the positions, and
-    `commanded[p]` the child desks, whose *nearest live* superior here is p; `at_once` and `desks_at_once`
-    have no live superior here and wait for nobody.
+    `holders[p]` is None where nobody holds the seat; `above[p]` is the position of p's superior at this desk,
+    or `NOBODY`: then `superiors[p]` names who is above it all the same, if anybody. What counting answers
+    does not need is in `seats` alone, which are unpacked when they are asked for.
     """
 
     desk: str
     version: int
     roster_v: int
-    seats: tuple[Seat, ...]
     children: tuple[ChildDesk, ...]
     cancels: bool
     dimensions: tuple[Dimension, ...]
-    cells: tuple[str, ...]
-    done_at: tuple[State, ...]
-    index: dict[str, int]
-    above: tuple[int, ...]
-    reports: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    commanded: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    at_once: tuple[int, ...] = ()
-    desks_at_once: tuple[str, ...] = ()
+    posts: Sequence[str]
+    holders: Sequence[str | None]
+    cells: Sequence[str]
+    done_at: Sequence[int]
+    above: Sequence[int]
+    superiors: Mapping[int, Superior]
+    unpack: Callable[[], tuple[Seat, ...]] = field(compare=False)
+
+    @cached_property
+    def seats(self) -> tuple[Seat, ...]:
+        """All that the roster said of those addressed."""
+        return self.unpack()
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The position of each post."""
+        return {post: position for position, post in enumerate(self.posts)}
+
+    @cached_property
+    def reports(self) -> dict[int, tuple[int, ...]]:
+        """By position, whose *nearest live* superior it is here; under `NOBODY`, who waits for none."""
+        return _grouped(enumerate(map(self._nearest_live, self.above)))
+
+    @cached_property
+    def commanded(self) -> dict[int, tuple[str, ...]]:
+        """By position, the child desks it commands as their nearest live post; under `NOBODY`, the others."""
+        commanders = ((child.desk, self.index.get(child.commander or "", NOBODY)) for child in self.children)
+        return _grouped((desk, self._nearest_live(position)) for desk, position in commanders)
+
+    @property
+    def at_once(self) -> tuple[int, ...]:
+        """The positions that wait for nobody here."""
+        return self.reports.get(NOBODY, ())
+
+    @property
+    def desks_at_once(self) -> tuple[str, ...]:
+        """The child desks that wait for nobody here."""
+        return self.commanded.get(NOBODY, ())
 
     def live(self, position: int) -> bool:
         """Return whether somebody holds the seat."""
-        return self.seats[position].holder is not None
+        return self.holders[position] is not None
+
+    def _nearest_live(self, position: int) -> int:
+        """Return the first held seat from a position upward; a chain that closes on itself ends."""
+        seen: set[int] = set()
+        while position != NOBODY and not self.live(position) and position not in seen:
+            seen.add(position)
+            position = self.above[position]
+        return NOBODY if position in seen else position
 
     def climb(self, position: int) -> list[int]:
         """Return the positions above one, nearest first, as far as they are at this desk."""
@@ -53,7 +92,11 @@ class Frozen:
     def leaves_by(self, position: int) -> Superior | None:
         """Return the superior at another desk that the chain above a position leads to."""
         top = (self.climb(position) or [position])[-1]
-        return self.seats[top].superior
+        return self.superiors.get(top)
+
+    def line_post(self, position: int) -> LinePost:
+        """Return a post as one of those above somebody."""
+        return LinePost(desk=self.desk, post=self.posts[position], holder=self.holders[position])
 
     def fact(self, directive: str) -> SheetFrozen:
         """Return what is published of it."""
@@ -112,34 +155,31 @@ def build(
     cancels: bool,
     dimensions: tuple[Dimension, ...],
 ) -> Frozen:
-    """Lay seats out by position and work out once who waits for whom."""
-    index = {seat.post: position for position, seat in enumerate(seats)}
+    """Lay seats out by position."""
+    frozen, index = tuple(seats), {seat.post: position for position, seat in enumerate(seats)}
     above = [
         index.get(seat.superior.post, NOBODY) if seat.superior and seat.superior.desk == desk else NOBODY
         for seat in seats
     ]
-    live = [seat.holder is not None for seat in seats]
-    waits = [_nearest_live(position, above, live) for position in above]
-    commanders = {
-        child.desk: _nearest_live(index.get(child.commander or "", NOBODY), above, live) for child in children
-    }
     return Frozen(
         desk=desk,
         version=version,
         roster_v=roster_v,
-        seats=tuple(seats),
         children=tuple(children),
         cancels=cancels,
         dimensions=dimensions,
+        posts=tuple(index),
+        holders=tuple(seat.holder for seat in seats),
         cells=tuple(_cell(dimensions, seat) for seat in seats),
         # Whoever is told that an order is withdrawn needs only to know it.
-        done_at=tuple(State.READ if cancels else done_state(seat.done_at) for seat in seats),
-        index=index,
-        above=tuple(above),
-        reports=_grouped(enumerate(waits)),
-        commanded=_grouped(commanders.items()),
-        at_once=tuple(position for position, superior in enumerate(waits) if superior == NOBODY),
-        desks_at_once=tuple(child for child, superior in commanders.items() if superior == NOBODY),
+        done_at=bytes(State.READ if cancels else done_state(seat.done_at) for seat in seats),
+        above=array("i", above),
+        superiors={
+            position: seat.superior
+            for position, seat in enumerate(seats)
+            if above[position] == NOBODY and seat.superior is not None
+        },
+        unpack=lambda: frozen,
     )
 
 
@@ -206,18 +246,8 @@ def _cell(dimensions: Sequence[Dimension], seat: Seat) -> str:
     return "|".join(values[dimension] for dimension in dimensions)
 
 
-def _nearest_live(position: int, above: Sequence[int], live: Sequence[bool]) -> int:
-    """Return the first held seat from a position upward; a chain that closes on itself ends."""
-    seen: set[int] = set()
-    while position != NOBODY and not live[position] and position not in seen:
-        seen.add(position)
-        position = above[position]
-    return NOBODY if position in seen else position
-
-
 def _grouped(pairs: Iterable[tuple[K, int]]) -> dict[int, tuple[K, ...]]:
     groups: dict[int, list[K]] = {}
     for below, superior in pairs:
-        if superior != NOBODY:
-            groups.setdefault(superior, []).append(below)
+        groups.setdefault(superior, []).append(below)
     return {superior: tuple(below) for superior, below in groups.items()}

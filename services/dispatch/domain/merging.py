@@ -79,9 +79,9 @@ def _lay_out(sheet: Sheet, order: Order, frozen: Frozen | None, now: int) -> Non
         return
     sheet.frozen = frozen_id(sheet.directive, sheet.desk, frozen.version)
     sheet.roster_v = frozen.roster_v
-    sheet.entries = Entries.of(len(frozen.seats))
+    sheet.entries = Entries.of(len(frozen.posts))
     sheet.children, sheet.children_sent = {child.desk: False for child in frozen.children}, {}
-    for position in range(len(frozen.seats)):
+    for position in range(len(frozen.posts)):
         if not frozen.live(position):
             sheet.entries.rung[position] = 1
     release_at_once(sheet, order, frozen, now)
@@ -188,7 +188,7 @@ def _decides(sheet: Sheet, answer: Answer, position: int, frozen: Frozen | None)
     if answer.by is None or (answer.by == answer.addressee and not _issues(sheet, answer.by)):
         return False
     here = () if frozen is None else frozen.climb(position)
-    return any(frozen.seats[above].post == answer.by for above in here if frozen) or any(
+    return any(frozen.posts[above] == answer.by for above in here if frozen) or any(
         post.post == answer.by for post in sheet.line
     )
 

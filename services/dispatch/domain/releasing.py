@@ -11,12 +11,12 @@ from shared.contracts.directives import Order
 def release_at_once(sheet: Sheet, order: Order, frozen: Frozen, now: int) -> None:
     """Release whoever waits for nobody under the order's mode."""
     everybody = order.mode == "straight-through" or order.effect == "cancel"
-    release(sheet, range(len(frozen.seats)) if everybody else frozen.at_once, now)
+    release(sheet, range(len(frozen.posts)) if everybody else frozen.at_once, now)
     for desk in sheet.children if everybody else frozen.desks_at_once:
         sheet.children[desk] = True
 
 
-def passes_on(state: State, done_at: State, *, answered_for: bool) -> bool:
+def passes_on(state: State, done_at: int, *, answered_for: bool) -> bool:
     """Return whether an answer, taken alone, lets the order pass to those below.
 
     A post that is done by reading says no more: those below it must not wait for it.

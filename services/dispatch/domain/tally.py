@@ -22,7 +22,7 @@ def count(sheet: Sheet, frozen: Frozen | None) -> dict[str, Counts]:
             entries.reached,
             entries.flags,
             frozen.done_at if frozen else (State.EXECUTED,) * size,
-            (seat.holder is None for seat in frozen.seats) if frozen else (False,) * size,
+            (holder is None for holder in frozen.holders) if frozen else (False,) * size,
             strict=True,
         )
     )

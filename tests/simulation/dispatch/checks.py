@@ -148,7 +148,7 @@ class Checks:
         there = sheet and sheet["order"] and json.loads(sheet["order"])["version"] >= version
         require(there, "all reported only if it is so", f"no {where}")
         frozen = self.store.get("frozen", f"{where}/{version}")
-        for post in frozen["posts"] if frozen else [f"{desk}/*"]:
+        for post in frozen["posts"].splitlines() if frozen else [f"{desk}/*"]:
             done = self.truth.was_done(directive, version, desk, post)
             require(done, "all reported only if it is so", f"{where} v{version} {post}")
         children = {child["desk"] for child in frozen["children"]} if frozen else set()
@@ -187,10 +187,14 @@ class Checks:
         if to.post == self.truth.orders[escalate.directive].issuer:
             return
         frozen = self.store.get("frozen", f"{where}/{escalate.version}")
-        holders = dict(zip(frozen["posts"], frozen["seats"], strict=True)) if frozen else {}
+        held = zip(frozen["posts"].splitlines(), frozen["holders"].split("\n"), strict=True) if frozen else ()
+        holders = dict(held)
         for entry in escalate.entries:
-            holder = holders.get(entry.addressee, {}).get("holder")
-            require(holder != to.holder, "nobody is asked about their own post", entry.addressee)
+            require(
+                holders.get(entry.addressee) != to.holder,
+                "nobody is asked about their own post",
+                entry.addressee,
+            )
 
     # --- what is committed ---
 

@@ -34,7 +34,7 @@ def _order(id_: str, stored: Body, sheet: OracleSheet) -> None:
 
 
 def _entries(id_: str, stored: Body, frozen: Body | None, sheet: OracleSheet) -> None:
-    posts = frozen["posts"] if frozen else [sheet.whole]
+    posts = frozen["posts"].splitlines() if frozen else [sheet.whole]
     names = sheet.addressees()
     same = len(posts) == len(stored["state"]) and sorted(posts) == sorted(names)
     require(same, "the audience is exact", f"{id_} {posts} {sorted(names)}")

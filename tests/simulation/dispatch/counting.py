@@ -184,7 +184,7 @@ COUNTING: tuple[Mutant, ...] = (
         "merge_tally",
         _stands_in,
         "nothing is shown without the own tally",
-        first=100,
+        first=180,
     ),
     bent(
         "complete before the close",
@@ -248,7 +248,7 @@ COUNTING: tuple[Mutant, ...] = (
         "close",
         _close_anyhow,
         "all reported only if it is so",
-        first=12,
+        first=95,
     ),
     bent(
         "an extension that is not counted",

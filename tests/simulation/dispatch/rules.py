@@ -1,7 +1,5 @@
 """Planted faults in how an order travels and how answers count (design §4.2, §4.3), one rule each."""
 
-from collections.abc import Sequence
-
 from services.dispatch.domain import (
     frozen,
     merging,
@@ -58,9 +56,9 @@ def _releases_all_desks(held: Sheet, order: Order, audience: Frozen, now: int) -
     held.children = dict.fromkeys(held.children, True)
 
 
-def _waits_for_the_vacant(position: int, above: Sequence[int], live: Sequence[bool]) -> int:
+def _waits_for_the_vacant(self: Frozen, position: int) -> int:
     """Let those below a vacant post wait for it."""
-    del above, live
+    del self
     return position
 
 
@@ -172,7 +170,7 @@ RULES: tuple[Mutant, ...] = (
     ),
     bent(
         "a vacant superior waited for",
-        frozen,
+        Frozen,
         "_nearest_live",
         _waits_for_the_vacant,
         "told once the superior has passed it on",

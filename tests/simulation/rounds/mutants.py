@@ -111,9 +111,9 @@ class ForgetsReadings(Sheets):
         super().rule(docs, record)
 
 
-def _other(name: str, handler: type[Sheets], *found_by: str) -> Mutant:
+def _other(name: str, handler: type[Sheets], *found_by: str, first: int = 0) -> Mutant:
     make = partial(handler, source=SOURCE, fever=FEVERS, zone=ZONE)
-    return Mutant(name, found_by, handlers={"screening.sheets": make}, within=120)
+    return Mutant(name, found_by, handlers={"screening.sheets": make}, first=first, within=120)
 
 
 _bent = partial(bent, within=120)
@@ -184,7 +184,12 @@ MUTANTS = (
     ),
     _other("fan-out marked with its release", MarkFirst, "a round and its close reach every desk"),
     _other("an alert for each measurement", AlertsByRecord, "no alert without a fever"),
-    _other("readings before the freeze dropped", ForgetsReadings, "every person not covered has a name"),
+    _other(
+        "readings before the freeze dropped",
+        ForgetsReadings,
+        "every person not covered has a name",
+        first=190,
+    ),
     _bent(
         "last tally wins",
         rollup,
@@ -194,6 +199,7 @@ MUTANTS = (
         "coverage equals brute force",
         "no count falls",
         "closed is said when all are",
+        first=200,
     ),
     *shared_mutants(
         {

@@ -123,7 +123,9 @@ async def test_an_audience_is_the_one_that_was_published_and_not_todays() -> Non
     answered(written, at=1)
     memory = await rebuilt("dispatch", DispatchSettings(), written)
     sheet = memory.documents["sheets"][f"{ID}/{FIRST}"]
-    assert memory.documents["frozen"][sheet["frozen"]]["posts"] == [seat.post for seat in then.seats]
+    assert memory.documents["frozen"][sheet["frozen"]]["posts"].splitlines() == [
+        seat.post for seat in then.seats
+    ]
     assert (sheet["roster_v"], list(sheet["state"])) == (then.v, [0, 0, 2, 0])
     assert len(Roster.model_validate_json(memory.documents["rosters"][FIRST]["roster"]).seats) == 2
 

@@ -1,14 +1,16 @@
-"""The documents of a batch, and the memory between batches: confirmed, immutable, dropped in doubt."""
+"""The documents of a batch, and the memory between batches: confirmed, of one writer, dropped in doubt."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from shared.flow.documents import Body, Cache, Collection, Documents, Write
+from shared.flow.cache import Cache, Held
+from shared.flow.documents import Body, Collection, Documents, Write
 from shared.kernel.errors import Conflict
 from tests.builders.dispatch import DESK
 from tests.fakes.storage import MemorySession, MemoryStorage
-from tests.unit.flow.toys import LABELS, SEEN, Bench, Seen, record
+from tests.unit.flow.toys import GROUP, HOME, LABELS, SEEN, TOPIC, Bench, Seen, record
 
 
 @pytest.fixture
@@ -54,39 +56,84 @@ async def test_a_write_is_guarded_by_the_version_that_was_read(storage: MemorySt
     assert docs.writes() == [Write("seen", "x", 2, {"ids": ["c"]})]
 
 
-async def test_only_immutable_documents_stay_in_memory(storage: MemoryStorage) -> None:
+async def _batch(storage: MemoryStorage, cache: Cache) -> Documents:
+    docs = Documents(MemorySession(storage), cache)
+    await docs.load(SEEN, ["x"])
+    await docs.load(LABELS, ["x", "absent"])
+    await docs.load(OWNED, ["x"])
+    return docs
+
+
+OWNED: Collection[list[str]] = replace(SEEN, name="owned", owned=True)
+
+
+async def test_only_what_one_group_writes_is_kept_between_batches(storage: MemoryStorage) -> None:
     cache = Cache()
+    storage.put(Write("owned", "x", 0, {"ids": ["a"]}))
     for _ in range(2):
-        docs = Documents(MemorySession(storage), cache)
-        await docs.load(SEEN, ["x"])
-        await docs.load(LABELS, ["x", "absent"])
-        assert docs.get(LABELS, "x") == "stored"
-        assert docs.version(LABELS, "x") == 1
+        docs = await _batch(storage, cache)
+        assert (docs.get(LABELS, "x"), docs.version(LABELS, "x")) == ("stored", 1)
+        assert (docs.get(OWNED, "x"), docs.version(OWNED, "x")) == (["a"], 1)
+        docs.remember()
     assert storage.reads == [
-        ("seen", ("x",)), ("labels", ("absent", "x")), ("seen", ("x",)), ("labels", ("absent",)),
+        ("seen", ("x",)), ("labels", ("absent", "x")), ("owned", ("x",)),
+        ("seen", ("x",)), ("labels", ("absent",)),
     ]  # fmt: skip
 
 
-async def test_what_a_batch_has_merely_put_is_not_remembered(storage: MemoryStorage) -> None:
+async def test_what_is_kept_is_written_on_at_its_version(storage: MemoryStorage) -> None:
     cache = Cache()
-    docs = Documents(MemorySession(storage), cache)
-    await docs.load(LABELS, ["new"])
-    docs.put(LABELS, "new", "never stored")
-    again = Documents(MemorySession(storage), cache)
-    await again.load(LABELS, ["new"])
-    assert again.get(LABELS, "new") is None
+    for v in range(3):
+        docs = await _batch(storage, cache)
+        held = docs.get(OWNED, "x") or []
+        held.append(f"{v}")
+        docs.put(OWNED, "x", held)
+        assert [write.v for write in docs.writes()] == [v]
+        storage.take(docs.writes())
+        docs.committed()
+        docs.remember()
+    assert storage.body("owned", "x") == {"_id": "x", "v": 3, "ids": ["0", "1", "2"]}
+    assert [ids for name, ids in storage.reads if name == "owned"] == [("x",)]
+
+
+async def test_a_batch_that_does_not_end_leaves_nothing_of_what_it_changed(storage: MemoryStorage) -> None:
+    cache = Cache()
+    storage.put(Write("owned", "x", 0, {"ids": ["a"]}))
+    (await _batch(storage, cache)).remember()
+    unfinished = await _batch(storage, cache)
+    held = unfinished.get(OWNED, "x") or []
+    held.append("never stored")
+    unfinished.put(OWNED, "x", held)
+    unfinished.put(LABELS, "absent", "nor this")
+    unfinished.remember()
+    again = await _batch(storage, cache)
+    assert (again.get(OWNED, "x"), again.get(LABELS, "absent")) == (["a"], None)
+
+
+async def test_a_lookup_of_what_is_kept_goes_on_from_what_is_stored(storage: MemoryStorage) -> None:
+    found, cache = replace(OWNED, lookup=_found_by_first), Cache()
+    written = []
+    for ids in (["a"], ["a", "b"], ["c"]):
+        docs = Documents(MemorySession(storage), cache)
+        await docs.load(found, ["x"])
+        docs.put(found, "x", ids)
+        written.append([write.v for write in docs.writes() if write.collection == found.found_in])
+        storage.take(docs.writes())
+        docs.committed()
+        docs.remember()
+    assert written == [[0], [], [1]]
 
 
 async def test_memory_is_bounded_and_forgets_what_was_used_longest_ago() -> None:
     cache = Cache(2)
-    cache.put(("labels", "a"), 1, "A")
-    cache.put(("labels", "b"), 1, "B")
-    assert cache.get(("labels", "a")) == (1, "A")
-    cache.put(("labels", "c"), 1, "C")
+    for id_ in "ab":
+        cache.put(("labels", id_), partial(Held, id_, 1))
+    assert cache.get(("labels", "a")) == Held("a", 1)
+    cache.put(("labels", "c"), partial(Held, "c", 1))
     assert cache.get(("labels", "b")) is None
-    assert cache.get(("labels", "a")) == (1, "A")
+    assert cache.get(("labels", "a")) == Held("a", 1)
     cache.clear()
-    assert cache.get(("labels", "a")) is None
+    assert cache.get(("labels", "c")) is None
 
 
 async def test_a_missed_guard_and_a_new_assignment_empty_the_memory() -> None:
@@ -105,6 +152,19 @@ async def test_a_missed_guard_and_a_new_assignment_empty_the_memory() -> None:
     assert not await reads_labels(13)
     bench.storage.failing = [Conflict("guard-missed")]
     assert await reads_labels(14)
+
+
+async def test_memory_ends_when_somebody_else_has_moved_the_place_in_the_log() -> None:
+    """A zombie wakes: its memory is of before, and what it publishes must not be."""
+    bench = Bench(Seen())
+    bench.storage.put(Write("labels", DESK, 0, {"text": "frozen"}))
+    await bench([record("r0", 0)])
+    place = f"{GROUP}/{HOME}"
+    position = bench.storage.body("positions", place) or {}
+    bench.storage.put(Write("positions", place, position["v"], {**position, "next": [[TOPIC, 2]]}))
+    before = len(bench.storage.reads)
+    await bench([record("r1", 1)])
+    assert "labels" in [collection for collection, _ in bench.storage.reads[before:]]
 
 
 async def test_the_fake_storage_writes_all_or_nothing(storage: MemoryStorage) -> None:
