@@ -1,22 +1,25 @@
 # Every target creates what it needs: the environment in .venv, once per lock file.
 # Needs Python 3.11 to 3.13; demo, test, bench and faults also Java 17+ and Maven (once, to fetch Kafka); test also
-# npm and a JDK for the two partners of docs/integrate.md, which are skipped where those are missing.
+# npm and a JDK for the two partners of docs/integrate.md, which are skipped where those are missing; bench also
+# redis-server and PostgreSQL's server for two rivals, which it names where they are missing.
 
 BIN := .venv/bin
 READY := .venv/ready
 FAST_TESTS = $(wildcard tests/unit tests/contract tests/house)
+RIVALS_READY := .venv/rivals
 PARTNER := docs/clients/node
 PARTNER_READY := $(PARTNER)/node_modules/.package-lock.json
 
 DEMO ?= # options for the demonstration, e.g. DEMO="--seed 8"
 FAULTS ?= # options for the faults, e.g. FAULTS="--json out.json"
 SEEDS ?= 0:1000
+CONTAINERS ?= # options for the containers, e.g. CONTAINERS="--file deploy/standins/compose.yml"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults simulate up down clean
+.PHONY: help demo test check bench faults simulate containers up down clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## Run the demonstration: an order down and back, a screening round, a morning at a gate
 	$(BIN)/gridloop demo $(DEMO)
@@ -31,7 +34,7 @@ check: $(READY) $(PARTNER_READY) ## Format, lint, types, imports and the fast te
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 $(FAST_TESTS)
 
-bench: $(READY) ## Measure
+bench: $(READY) $(RIVALS_READY) ## Measure
 	$(BIN)/python -m bench
 
 faults: $(READY) ## Inject faults into real servers under load, and write docs/faults.md
@@ -39,6 +42,9 @@ faults: $(READY) ## Inject faults into real servers under load, and write docs/f
 
 simulate: $(READY) ## Run seeds of all three simulations, e.g. SEEDS=0:10000; each that breaks a rule is a line
 	$(BIN)/python -m tests.simulation $(SEEDS)
+
+containers: $(READY) ## Build, start, use, scale and take down docker-compose.yml; needs Docker with its compose plugin
+	$(BIN)/python -m tests.containers $(CONTAINERS)
 
 up: $(READY) ## Start Kafka and MongoDB in the background
 	$(BIN)/gridloop up
@@ -62,6 +68,10 @@ $(READY): requirements/dev.lock pyproject.toml
 	[ -x $(BIN)/python ] || $$python -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(RIVALS_READY): requirements/rivals.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/rivals.lock
 	@touch $@
 
 $(PARTNER_READY): $(PARTNER)/package-lock.json

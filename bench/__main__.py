@@ -1,4 +1,7 @@
-"""`python -m bench [dispatch] [visits] [gate]`: all three without a name; exit code 1 if any run is void."""
+"""`python -m bench [dispatch] [visits] [gate] [rivals]`: all without a name.
+
+The exit code is 1 if any run is void or an arm could not be run.
+"""
 
 import argparse
 import asyncio
@@ -13,6 +16,7 @@ from bench import report
 from bench.dispatch import pairs as dispatch
 from bench.gate import run as gate
 from bench.report import Measured
+from bench.rivals import run as rivals
 from bench.visits import run as visits
 from cli.stack.local import LocalStack
 
@@ -66,7 +70,19 @@ async def _gate(stack: LocalStack, options: argparse.Namespace) -> Measured:
     return await gate.run(stack, plan, pairs=_pairs(options), within_s=options.within)
 
 
-MEASUREMENTS: Final[dict[str, Measure]] = {"dispatch": _dispatch, "visits": _visits, "gate": _gate}
+async def _rivals(stack: LocalStack, options: argparse.Namespace) -> Measured:
+    posts = 2_000 if options.quick else options.posts
+    return await rivals.run(
+        stack, posts=posts, rounds=_pairs(options), within_s=options.within, may_miss=options.quick
+    )
+
+
+MEASUREMENTS: Final[dict[str, Measure]] = {
+    "dispatch": _dispatch,
+    "visits": _visits,
+    "gate": _gate,
+    "rivals": _rivals,
+}
 
 
 def _pairs(options: argparse.Namespace) -> int:
@@ -87,13 +103,13 @@ def _as_json(circumstances: dict[str, Any], done: Sequence[Measured]) -> str:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*MEASUREMENTS, []], metavar="|".join(MEASUREMENTS))
-    parser.add_argument("--posts", type=int, default=50_000, help="dispatch: posts of the city")
+    parser.add_argument("--posts", type=int, default=50_000, help="dispatch, rivals: posts of the city")
     parser.add_argument("--households", type=int, default=20_000, help="visits: households of the round")
     parser.add_argument("--beside", type=int, default=10_000, help="visits: posts of the order beside it")
     parser.add_argument("--rate", type=int, default=500, help="gate: decisions a second; the step is tenfold")
     parser.add_argument("--processes", type=int, default=2, help="gate: processes that decide")
     parser.add_argument("--residents", type=int, default=57_125, help="gate: residents, each with a pass")
-    parser.add_argument("--pairs", type=int, default=3, help="how often each pair is run")
+    parser.add_argument("--pairs", type=int, default=3, help="how often each pair or round is run")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--within", type=float, default=300, metavar="SECONDS", help="a later run is void")
     parser.add_argument(

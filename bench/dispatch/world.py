@@ -6,11 +6,12 @@ no message ever touches.
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Final
+from itertools import accumulate, pairwise
+from typing import Final, TypeVar
 
 from shared.contracts import dispatch as contract
 from shared.contracts.directives import Deadlines, DirectiveCommand, IssueDirective
@@ -26,10 +27,15 @@ POSTS_A_DESK: Final = 73
 GRIDS_A_DESK: Final = 9
 DESKS_A_STREET: Final = 7
 STREETS_A_COUNTY: Final = 10
+# A large city as the sources describe it: its numbers of desks follow from no rule.
+LARGE_CITY_POSTS: Final = 320_000
+LARGE_CITY_DESKS: Final = {"communities": 4_357, "streets": 261, "counties": 23}
 DUPLICATED: Final = 0.05
 SOURCE: Final = "/bench"
 ON: Final = date(2026, 1, 1)
 AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,37 @@ class World:
 
 def build(posts: int, city: str = CITY) -> World:
     """Return a city whose communities have exactly this many posts; duty desks come on top."""
-    communities = [min(POSTS_A_DESK, posts - first) for first in range(0, posts, POSTS_A_DESK)]
-    streets = [communities[at : at + DESKS_A_STREET] for at in range(0, len(communities), DESKS_A_STREET)]
-    counties = [streets[at : at + STREETS_A_COUNTY] for at in range(0, len(streets), STREETS_A_COUNTY)]
+    counties = sizes(posts)
     below = []
     for number, county in enumerate(counties, 1):
         below.append(list(_county(city, f"{city}{number:02}", county)))
     top = _upper(city, (), [rosters[0] for rosters in below])
     return World((top, *(roster for rosters in below for roster in rosters)))
+
+
+def sizes(posts: int) -> list[list[list[int]]]:
+    """Return how many posts every community has, by county and street."""
+    return _large_city() if posts == LARGE_CITY_POSTS else _by_rule(posts)
+
+
+def _by_rule(posts: int) -> list[list[list[int]]]:
+    """Return full communities, streets and counties, the last of each smaller."""
+    communities = [min(POSTS_A_DESK, posts - first) for first in range(0, posts, POSTS_A_DESK)]
+    streets = [communities[at : at + DESKS_A_STREET] for at in range(0, len(communities), DESKS_A_STREET)]
+    return [streets[at : at + STREETS_A_COUNTY] for at in range(0, len(streets), STREETS_A_COUNTY)]
+
+
+def _large_city() -> list[list[list[int]]]:
+    """Return the desks of a large city, as even as their numbers allow."""
+    communities = [len(share) for share in _shared(range(LARGE_CITY_POSTS), LARGE_CITY_DESKS["communities"])]
+    return _shared(_shared(communities, LARGE_CITY_DESKS["streets"]), LARGE_CITY_DESKS["counties"])
+
+
+def _shared(items: Sequence[T], among: int) -> list[list[T]]:
+    """Return the items cut into so many runs, none longer than another by more than one."""
+    least, more = divmod(len(items), among)
+    ends = accumulate((least + (number < more) for number in range(among)), initial=0)
+    return [list(items[start:end]) for start, end in pairwise(ends)]
 
 
 def _county(city: str, code: str, streets: list[list[int]]) -> Iterator[Roster]:

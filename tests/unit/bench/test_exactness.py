@@ -11,7 +11,7 @@ from bench.__main__ import verdict
 from bench.dispatch.outsider import differences, is_exact, overcounts
 from bench.dispatch.pairs import UNITS, exact_pairs
 from bench.dispatch.sample import Figures, Run
-from bench.dispatch.world import CITY, ISSUER, build
+from bench.dispatch.world import CITY, ISSUER, build, sizes
 from bench.report import Measured, paired
 from shared.contracts.dispatch import Answer
 
@@ -39,6 +39,16 @@ class TestTheTruth:
         assert sum(len(roster.seats) for roster in communities) == posts
         assert len(world.addressees) == posts + duty_desks
         assert world.truth[CITY].total() == posts + duty_desks
+
+    def test_the_sources_large_city_has_the_desks_they_count(self) -> None:
+        counties = sizes(320_000)
+        streets = [street for county in counties for street in county]
+        communities = [posts for street in streets for posts in street]
+
+        assert (len(counties), len(streets), len(communities)) == (23, 261, 4_357)
+        assert sum(communities) == 320_000
+        assert set(communities) == {73, 74}
+        assert sum(len(street) for county in sizes(50_000) for street in county) == 685
 
     def test_every_unit_has_what_its_desk_and_those_below_it_have(self) -> None:
         world = build(600)
