@@ -2,8 +2,8 @@
 
 1. addresses in the environment: `GRIDLOOP_TEST_KAFKA` and `GRIDLOOP_TEST_MONGO`. Topic and group names are
    fixed, so modules then share one log: run them one after the other, and nothing is killed;
-2. a Docker daemon that answers: `apache/kafka` and `mongo:8` as a one-node replica set. This way is kept
-   small and is the one that could not be tried where the others were written;
+2. a Docker daemon that answers: `apache/kafka` and `mongo:8` as a one-node replica set, each published on
+   loopback alone. docs/verification.md says what was run this way;
 3. local processes: a throw-away `LocalStack`, which is also what tests kill and restart.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,18 +93,24 @@ def _containers() -> Iterator[Servers]:
     kafka_port = choose_port(taken=set())
     mongo_port = choose_port(taken={kafka_port})
     kafka, mongo = f"{LOOPBACK}:{kafka_port}", f"mongodb://{LOOPBACK}:{mongo_port}/?directConnection=true"
-    broker = DockerContainer("apache/kafka:4.3.0").with_bind_ports(kafka_port, kafka_port)
+    broker = DockerContainer("apache/kafka:4.3.0")
     for name, value in _broker_settings(kafka_port).items():
         broker = broker.with_env(name, value)
     # The member must be known by the same address inside and outside, so the port is the same as well.
-    database = DockerContainer("mongo:8").with_bind_ports(mongo_port, mongo_port)
-    database = database.with_command(f"--replSet rs0 --bind_ip_all --port {mongo_port}")
+    database = DockerContainer("mongo:8").with_command(f"--replSet rs0 --bind_ip_all --port {mongo_port}")
+    _publish(broker.ports, kafka_port)
+    _publish(database.ports, mongo_port)
     with broker, database:
         if not until(lambda: kafka_cluster_id(kafka) is not None, seconds=CONTAINER_S):
             pytest.fail("Kafka's container did not answer")
         if not until(lambda: mongo_commits(mongo, port=mongo_port), seconds=CONTAINER_S):
             pytest.fail("MongoDB's container did not answer")
         yield Servers(kafka, mongo)
+
+
+def _publish(ports: dict[str, Any], port: int) -> None:
+    """Publish on loopback: `with_bind_ports` knows no address, and takes every one this machine has."""
+    ports[f"{port}/tcp"] = (LOOPBACK, port)
 
 
 def _broker_settings(port: int) -> dict[str, str]:

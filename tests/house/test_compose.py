@@ -30,6 +30,12 @@ def test_each_service_is_a_package_that_runs(name: str) -> None:
     assert (ROOT / "services" / name / "__main__.py").is_file()
 
 
+def test_the_one_image_is_built_in_one_place() -> None:
+    ours = {name for name, container in CONTAINERS.items() if container["image"] == "gridloop:local"}
+    assert ours == {*ONE_SHOT, *SERVICE_NAMES}
+    assert [name for name in CONTAINERS if "build" in CONTAINERS[name]] == ["keys"]
+
+
 @pytest.mark.parametrize("name", SCALED)
 def test_scaled_services_have_no_name_or_port_of_their_own(name: str) -> None:
     assert not {"container_name", "ports", "hostname"} & CONTAINERS[name].keys()
