@@ -17,6 +17,7 @@ from bench.dispatch import pairs as dispatch
 from bench.gate import run as gate
 from bench.report import Measured
 from bench.rivals import run as rivals
+from bench.tested import QUICK_SETTLE_S, SETTLE_S
 from bench.visits import run as visits
 from cli.stack.local import LocalStack
 
@@ -51,13 +52,13 @@ def verdict(done: Sequence[Measured]) -> int:
 
 async def _dispatch(stack: LocalStack, options: argparse.Namespace) -> Measured:
     posts = 2_000 if options.quick else options.posts
-    return await dispatch.run(stack, posts=posts, pairs=_pairs(options), within_s=options.within)
+    return await dispatch.run(stack, posts=posts, pairs=_pairs(options), **_waits(options))
 
 
 async def _visits(stack: LocalStack, options: argparse.Namespace) -> Measured:
     posts, households = (1_000, 2_000) if options.quick else (options.beside, options.households)
     return await visits.run(
-        stack, posts=posts, households=households, pairs=_pairs(options), within_s=options.within
+        stack, posts=posts, households=households, pairs=_pairs(options), **_waits(options)
     )
 
 
@@ -73,7 +74,7 @@ async def _gate(stack: LocalStack, options: argparse.Namespace) -> Measured:
 async def _rivals(stack: LocalStack, options: argparse.Namespace) -> Measured:
     posts = 2_000 if options.quick else options.posts
     return await rivals.run(
-        stack, posts=posts, rounds=_pairs(options), within_s=options.within, may_miss=options.quick
+        stack, posts=posts, rounds=_pairs(options), may_miss=options.quick, **_waits(options)
     )
 
 
@@ -83,6 +84,10 @@ MEASUREMENTS: Final[dict[str, Measure]] = {
     "gate": _gate,
     "rivals": _rivals,
 }
+
+
+def _waits(options: argparse.Namespace) -> dict[str, float]:
+    return {"within_s": options.within, "settle_s": QUICK_SETTLE_S if options.quick else SETTLE_S}
 
 
 def _pairs(options: argparse.Namespace) -> int:

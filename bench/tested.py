@@ -11,6 +11,8 @@ from shared.messaging.consumer import SESSION_S
 
 # A service that took over reads its last records once more a session later: that is no run's work.
 SETTLE_S: Final = SESSION_S + 2
+QUICK_SETTLE_S: Final = 0.5
+"""For runs whose figures nobody reads."""
 
 
 class Tested:

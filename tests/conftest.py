@@ -1,11 +1,16 @@
 """Marks every test by the folder it is in (`-m "not integration"`). Nothing is imported from here."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
 KINDS = ("unit", "contract", "house", "simulation", "faults", "integration", "e2e")
+
+
+def pytest_report_header() -> str:
+    return f"database driver of the services: {os.environ.get('GRIDLOOP_MONGO_DRIVER', 'motor')}"
 
 
 def pytest_configure(config: pytest.Config) -> None:

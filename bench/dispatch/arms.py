@@ -51,9 +51,9 @@ class DispatchArm:
     )
     traces = Traces("gridloop_dispatch", tuple(INDEXES), tuple(topic.name for topic in dispatch.TOPICS))
     closes = True
-    settle_s = SETTLE_S
 
-    def __init__(self, stack: LocalStack) -> None:
+    def __init__(self, stack: LocalStack, settle_s: float = SETTLE_S) -> None:
+        self.settle_s = settle_s
         self._service = Tested(stack, "dispatch")
 
     def start(self) -> psutil.Process:

@@ -35,11 +35,11 @@ UNITS: Final = {
 }
 
 
-async def run(stack: LocalStack, *, posts: int, pairs: int, within_s: float) -> Measured:
+async def run(stack: LocalStack, *, posts: int, pairs: int, within_s: float, settle_s: float) -> Measured:
     """Measure one order there and back in both arms, as often as asked for."""
     world = build(posts)
     await prepare(stack, world)
-    ours, theirs = DispatchArm(stack), RawArm(stack.kafka, stack.mongo, PARTITIONS)
+    ours, theirs = DispatchArm(stack, settle_s), RawArm(stack.kafka, stack.mongo, PARTITIONS)
     ours.start()
     await wait_for_copies(stack, "gridloop_dispatch", "rosters", len(world.rosters))
     ours.stop()

@@ -19,7 +19,7 @@ from bench.gate.passage import DATABASE, LOOK_S, TOKEN_FOR, Passage, merged, pas
 from bench.gate.place import Place, build_place
 from bench.gate.samples import Phase
 from bench.report import Measured, Void, paired, single, spread
-from bench.tested import SETTLE_S, Tested
+from bench.tested import QUICK_SETTLE_S, SETTLE_S, Tested
 from cli.stack.keys import GATE_DEVICE, token_for
 from cli.stack.local import LocalStack
 from cli.stack.paths import RunDir
@@ -54,6 +54,7 @@ class Plan:
     residents: int = 57_125
     steady_s: float = 10.0
     step_s: float = 10.0
+    settle_s: float = SETTLE_S
 
     @property
     def phases(self) -> list[Phase]:
@@ -65,7 +66,7 @@ class Plan:
         ]
 
 
-QUICK: Final = Plan(rate=50, processes=1, residents=2_000, steady_s=2.0, step_s=2.0)
+QUICK: Final = Plan(rate=50, processes=1, residents=2_000, steady_s=2.0, step_s=2.0, settle_s=QUICK_SETTLE_S)
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,11 @@ async def run(stack: LocalStack, plan: Plan, *, pairs: int, within_s: float) -> 
     replicas = [Tested(stack, f"checkpoint-{number}") for number in range(2, plan.processes + 1)]
     async with TopicAdmin(stack.kafka) as admin:
         await admin.apply(wanted(PARTITIONS), replication=1)
-    empty_mb = await _empty(service)
+    empty_mb = await _empty(service, plan.settle_s)
     keys, key = _keys(stack)
     await _publish(stack, service, place)
     process = service.start()
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(plan.settle_s)
     full_mb = await steady_rss(process)
     processes = {service.port: process}
     for replica in replicas:
@@ -166,10 +167,10 @@ async def _passages(arms: Arms, pairs: int) -> list[tuple[Passage, Passage]]:
     return done
 
 
-async def _empty(service: Tested) -> float:
+async def _empty(service: Tested, settle_s: float) -> float:
     """Return the memory of a process that knows nothing by heart."""
     process = service.start()
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     empty = await steady_rss(process)
     service.stop()
     return empty

@@ -35,7 +35,9 @@ UNITS: Final = {
 Round = Mapping[str, Run]
 
 
-async def run(stack: LocalStack, *, posts: int, rounds: int, within_s: float, may_miss: bool) -> Measured:
+async def run(
+    stack: LocalStack, *, posts: int, rounds: int, within_s: float, settle_s: float, may_miss: bool
+) -> Measured:
     """Measure one order there and back through every arm there is, as often as asked for.
 
     An arm whose server or library is missing is named; the measurement counts without it only if it may miss.
@@ -45,7 +47,7 @@ async def run(stack: LocalStack, *, posts: int, rounds: int, within_s: float, ma
         print(f"{name}: not run: {why}", flush=True)
     world = build(posts)
     await dispatch.prepare(stack, world)
-    ours = DispatchArm(stack)
+    ours = DispatchArm(stack, settle_s)
     ours.start()
     await dispatch.wait_for_copies(stack, "gridloop_dispatch", "rosters", len(world.rosters))
     ours.stop()

@@ -33,16 +33,18 @@ ALONE: Final = {
 }
 
 
-async def run(stack: LocalStack, *, posts: int, households: int, pairs: int, within_s: float) -> Measured:
+async def run(
+    stack: LocalStack, *, posts: int, households: int, pairs: int, within_s: float, settle_s: float
+) -> Measured:
     """Measure visits beside answers, as often as asked for."""
     world, town = build(posts), build_town(households)
     await dispatch.prepare(stack, world, town.world)
     await _copied(stack, town, rosters=len(world.rosters) + len(town.world.rosters))
-    arm = DispatchArm(stack)
+    arm = DispatchArm(stack, settle_s)
     done: list[tuple[Order, Run]] = []
     for number in range(pairs):
         order = await dispatch.one(stack, arm, world, number, within_s)
-        done.append((order, await _one(stack, town, number, within_s)))
+        done.append((order, await _one(stack, town, number, within_s, settle_s)))
     counted = [(visits.figures, order.figures) for order, visits in done if visits.figures and order.figures]
     beside = paired([(asdict(one), _answers(other)) for one, other in counted], BESIDE, ("visits", "answers"))
     alone = single([asdict(one) for one, _ in counted], ALONE)
@@ -57,7 +59,7 @@ async def run(stack: LocalStack, *, posts: int, households: int, pairs: int, wit
     )
 
 
-async def _one(stack: LocalStack, town: Town, number: int, within_s: float) -> Run:
+async def _one(stack: LocalStack, town: Town, number: int, within_s: float, settle_s: float) -> Run:
     run = await measure(
         stack,
         town,
@@ -65,6 +67,7 @@ async def _one(stack: LocalStack, town: Town, number: int, within_s: float) -> R
         seed=number,
         partitions=dispatch.PARTITIONS,
         within_s=within_s,
+        settle_s=settle_s,
     )
     rate = f"{run.figures.per_s:,.0f} visits/s" if run.figures else "VOID"
     print(f"pair {number + 1} visits: {rate}, load before {run.load_before:.2f}", flush=True)

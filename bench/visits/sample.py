@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.meter import ROLES, SERVICE, Meter, Traces
 from bench.report import Void
-from bench.tested import SETTLE_S, Tested
+from bench.tested import Tested
 from bench.visits.outsider import Outsider, differences, is_exact, is_frozen, overcounts
 from bench.visits.town import CITY, Town
 from cli.stack.local import LocalStack
@@ -70,12 +70,19 @@ class Reading:
 
 
 async def measure(
-    stack: LocalStack, town: Town, *, round_: str, seed: int, partitions: int, within_s: float
+    stack: LocalStack,
+    town: Town,
+    *,
+    round_: str,
+    seed: int,
+    partitions: int,
+    within_s: float,
+    settle_s: float,
 ) -> Run:
     """Run one round. One that is late or inexact comes back void, with what was wrong."""
     service = Tested(stack, "screening")
     process = service.start()
-    await asyncio.sleep(SETTLE_S)
+    await asyncio.sleep(settle_s)
     load = os.getloadavg()[0]
     outsider = Outsider(stack.kafka, round_, partitions)
     meter = Meter(stack, process, TRACES, partitions)

@@ -79,10 +79,14 @@ class Demo:
 
 
 @contextmanager
-def demo(folder: Path, *words: str, speed: float = 4) -> Iterator[Demo]:
+def demo(folder: Path, *words: str, speed: float = 4, by_make: bool = False) -> Iterator[Demo]:
     """Start the command; everything it makes lies under the folder, so that what is left can be found."""
-    command = [sys.executable, "-m", "cli", "demo", *words, "--posts", str(POSTS), "--speed", str(speed)]
+    options = [*words, "--posts", str(POSTS), "--speed", str(speed)]
+    command = [sys.executable, "-m", "cli", "demo", *options]
     environment = {**os.environ, "TMPDIR": str(folder), "GRIDLOOP_JARS": str(jars_dir())}
+    if by_make:
+        command = ["make", "--no-print-directory", "demo"]
+        environment["DEMO"] = " ".join(options)
     with (
         (folder / "output.txt").open("wb") as output,
         subprocess.Popen(
@@ -165,8 +169,9 @@ def assert_gate(told: dict[str, Any]) -> None:
 
 
 @pytest.mark.req("S3-24", "S0-12", "S0-13", "S4-08", "S2-11", "S2-05", "S2-07", "S4-15", "F-09")
-def test_all_three_acts_end_exact(tmp_path: Path) -> None:
-    with demo(tmp_path, "--json", str(tmp_path / "report.json"), "--silent", "0.1") as running:
+def test_all_three_acts_end_exact_as_readme_starts_them(tmp_path: Path) -> None:
+    report_at = str(tmp_path / "report.json")
+    with demo(tmp_path, "--json", report_at, "--silent", "0.1", by_make=True) as running:
         assert running.process.wait(SECONDS) == 0, running.output
         assert AGREES in running.output
     report = report_of(tmp_path)
