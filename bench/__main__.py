@@ -52,7 +52,9 @@ def verdict(done: Sequence[Measured]) -> int:
 
 async def _dispatch(stack: LocalStack, options: argparse.Namespace) -> Measured:
     posts = 2_000 if options.quick else options.posts
-    return await dispatch.run(stack, posts=posts, pairs=_pairs(options), **_waits(options))
+    return await dispatch.run(
+        stack, posts=posts, pairs=_pairs(options), replicas=options.replicas, **_waits(options)
+    )
 
 
 async def _visits(stack: LocalStack, options: argparse.Namespace) -> Measured:
@@ -109,6 +111,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*MEASUREMENTS, []], metavar="|".join(MEASUREMENTS))
     parser.add_argument("--posts", type=int, default=50_000, help="dispatch, rivals: posts of the city")
+    parser.add_argument(
+        "--replicas", type=int, default=1, help="dispatch: beside one replica instead of the raw loop"
+    )
     parser.add_argument("--households", type=int, default=20_000, help="visits: households of the round")
     parser.add_argument("--beside", type=int, default=10_000, help="visits: posts of the order beside it")
     parser.add_argument("--rate", type=int, default=500, help="gate: decisions a second; the step is tenfold")

@@ -1,5 +1,6 @@
 """What a service and its servers have used so far: CPU by role, memory, writes, records."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,20 +29,20 @@ class Meter:
     """Reads one service's traces and the clocks of its processes."""
 
     stack: LocalStack
-    service: psutil.Process
+    services: Sequence[psutil.Process]
     traces: Traces
     partitions: int
 
     def cpu(self) -> dict[str, float]:
         """Return CPU seconds by role, children included, those that have exited too."""
         pids = self.stack.state.pids
-        processes = {SERVICE: self.service, **{role: psutil.Process(pids[role]) for role in ROLES[1:]}}
-        return {role: tree_cpu(process) for role, process in processes.items()}
+        used = {role: tree_cpu(psutil.Process(pids[role])) for role in ROLES[1:]}
+        return {SERVICE: sum(map(tree_cpu, self.services)), **used}
 
     def rss(self) -> int:
         """Return the resident memory of the service's own processes."""
-        tree = [self.service, *self.service.children(recursive=True)]
-        return sum(process.memory_info().rss for process in tree)
+        trees = ([service, *service.children(recursive=True)] for service in self.services)
+        return sum(process.memory_info().rss for tree in trees for process in tree)
 
     def writes(self) -> int:
         """Return the document writes so far: each raises the `v` of one document by one."""

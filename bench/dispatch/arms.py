@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,6 +19,7 @@ from services.dispatch.store import INDEXES
 from shared.contracts import dispatch
 from shared.contracts.envelope import Message
 
+OURS: Final = "gridloop"
 GRACE_S: Final = 10
 
 
@@ -30,8 +32,8 @@ class Arm(Protocol):
     closes: bool
     settle_s: float
 
-    def start(self) -> psutil.Process:
-        """Start afresh and return the process once it takes work."""
+    def start(self) -> Sequence[psutil.Process]:
+        """Start afresh and return the processes once they take work."""
 
     def stop(self) -> None:
         """End it."""
@@ -41,9 +43,8 @@ class Arm(Protocol):
 
 
 class DispatchArm:
-    """The real service."""
+    """The real service, in one process or in several replicas."""
 
-    name = "gridloop"
     topics = Topics(
         answers=dispatch.ACKS_TOPIC.name,
         deliveries=dispatch.DELIVERIES_TOPIC.name,
@@ -52,17 +53,20 @@ class DispatchArm:
     traces = Traces("gridloop_dispatch", tuple(INDEXES), tuple(topic.name for topic in dispatch.TOPICS))
     closes = True
 
-    def __init__(self, stack: LocalStack, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, stack: LocalStack, settle_s: float = SETTLE_S, replicas: int = 1) -> None:
+        self.name = OURS if replicas == 1 else f"{replicas} replicas"
         self.settle_s = settle_s
-        self._service = Tested(stack, "dispatch")
+        others = [f"dispatch-{number}" for number in range(2, replicas + 1)]
+        self._replicas = [Tested(stack, name) for name in ("dispatch", *others)]
 
-    def start(self) -> psutil.Process:
-        """Start or resume the service and wait for /readyz."""
-        return self._service.start()
+    def start(self) -> Sequence[psutil.Process]:
+        """Start or resume each replica and wait for its /readyz."""
+        return [replica.start() for replica in self._replicas]
 
     def stop(self) -> None:
         """Stop the service as an operator would."""
-        self._service.stop()
+        for replica in self._replicas:
+            replica.stop()
 
     def order(self, world: World, directive: str) -> Message:
         """Return the city's command."""
@@ -83,14 +87,14 @@ class RawArm:
     settle_s = 0.0
     _child: subprocess.Popen[str] | None = None
 
-    def start(self) -> psutil.Process:
+    def start(self) -> Sequence[psutil.Process]:
         """Start the loop and wait for its word."""
         command = [sys.executable, "-m", "bench.dispatch.raw", self.kafka, self.mongo, str(self.partitions)]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = self._child.stdout.readline() if self._child.stdout else ""
         if line.strip() != raw.READY:
             raise RuntimeError("the raw loop did not start")
-        return psutil.Process(self._child.pid)
+        return [psutil.Process(self._child.pid)]
 
     def stop(self) -> None:
         """Ask it to end, and see that it does."""

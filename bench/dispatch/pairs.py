@@ -35,11 +35,19 @@ UNITS: Final = {
 }
 
 
-async def run(stack: LocalStack, *, posts: int, pairs: int, within_s: float, settle_s: float) -> Measured:
-    """Measure one order there and back in both arms, as often as asked for."""
+async def run(
+    stack: LocalStack, *, posts: int, pairs: int, within_s: float, settle_s: float, replicas: int = 1
+) -> Measured:
+    """Measure one order there and back in both arms, as often as asked for.
+
+    The other arm is the raw loop; several replicas have one beside them.
+    """
     world = build(posts)
     await prepare(stack, world)
-    ours, theirs = DispatchArm(stack, settle_s), RawArm(stack.kafka, stack.mongo, PARTITIONS)
+    ours: Arm = DispatchArm(stack, settle_s, replicas)
+    theirs: Arm = RawArm(stack.kafka, stack.mongo, PARTITIONS)
+    if replicas > 1:
+        theirs = DispatchArm(stack, settle_s)
     ours.start()
     await wait_for_copies(stack, "gridloop_dispatch", "rosters", len(world.rosters))
     ours.stop()
@@ -50,8 +58,8 @@ async def run(stack: LocalStack, *, posts: int, pairs: int, within_s: float, set
     runs = [run for pair in done for run in pair]
     return Measured(
         name="dispatch",
-        sizes={"posts": posts, "pairs": pairs},
-        text=paired(exact_pairs(done), UNITS, ("gridloop", "raw")),
+        sizes={"posts": posts, "pairs": pairs, "replicas": replicas},
+        text=paired(exact_pairs(done), UNITS, (ours.name, theirs.name)),
         runs=[asdict(run) for run in runs],
         void=[void for run in runs if (void := run.void)],
     )

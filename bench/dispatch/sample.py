@@ -54,13 +54,13 @@ async def measure(
     stack: LocalStack, arm: Arm, world: World, *, directive: str, seed: int, partitions: int, within_s: float
 ) -> Run:
     """Run one order through one arm. A run that is late or inexact comes back void, with what was wrong."""
-    service = arm.start()
+    services = arm.start()
     await asyncio.sleep(arm.settle_s)
     load = os.getloadavg()[0]
     outsider = Outsider(stack.kafka, arm.topics, city=CITY, partitions=partitions)
     try:
         await outsider.start()
-        meter = Meter(stack, service, arm.traces, partitions)
+        meter = Meter(stack, services, arm.traces, partitions)
         figures, wrong = await _there_and_back(
             outsider, meter, arm, world, directive=directive, seed=seed, within_s=within_s
         )

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from bench.dispatch import pairs as dispatch
-from bench.dispatch.arms import DispatchArm
+from bench.dispatch.arms import OURS, DispatchArm
 from bench.dispatch.world import build
 from bench.report import Measured, spread
 from bench.rivals.figures import Rival, Run, Task, measure, of_dispatch
@@ -14,7 +14,6 @@ from bench.rivals.servers import Missing
 from cli.stack.local import LocalStack
 from shared.kernel.ids import derived_id
 
-OURS: Final = DispatchArm.name
 # By name, because each needs libraries that only `make bench` installs.
 RIVALS: Final = {
     "celery chord": ("bench.rivals.celery_chord", "CeleryChord"),

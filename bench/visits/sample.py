@@ -85,7 +85,7 @@ async def measure(
     await asyncio.sleep(settle_s)
     load = os.getloadavg()[0]
     outsider = Outsider(stack.kafka, round_, partitions)
-    meter = Meter(stack, process, TRACES, partitions)
+    meter = Meter(stack, [process], TRACES, partitions)
     try:
         await outsider.start()
         figures = await _round(outsider, meter, town, round_=round_, seed=seed, within_s=within_s)

@@ -9,5 +9,6 @@ Both kinds of consumer run the same steps on one poll, and only `batch.Flow` ord
 5. mark: a second small transaction for fan-outs that were sent;
 then the caller commits the offsets. A crash between any two steps repeats the batch without a second effect.
 
-A service supplies `load`, `rule`, `derive` (and `mark`); its collections say how a value is saved.
+`lanes` does this for several partitions side by side; `cache` is what a flow remembers from one batch to the
+next. A service supplies `load`, `rule`, `derive` (and `mark`); its collections say how a value is saved.
 """

@@ -22,7 +22,7 @@ from tests.harness.waiting import until
 
 KAFKA: Final = "kafka"
 MONGO: Final = "mongo"
-LOG_DISK_MB: Final = 96
+LOG_DISK_MB: Final = 192
 BALLAST: Final = "ballast"
 
 
