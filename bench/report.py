@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import psutil
 from pymongo import MongoClient
@@ -25,11 +25,27 @@ LIBRARIES: Final = (
     "uvicorn",
     "uvloop",
 )
+F = TypeVar("F")
 Pair = tuple[Mapping[str, float], Mapping[str, float]]
 
 
 class Void(Exception):  # noqa: N818 - named by what it makes of a run
     """The run does not count: something was late or not exact."""
+
+
+@dataclass(frozen=True)
+class RunOf(Generic[F]):
+    """A run of one arm with its conditions; without figures it is void."""
+
+    arm: str
+    load_before: float
+    figures: F | None
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def void(self) -> str:
+        """Why the run does not count; empty for one that does."""
+        return "" if self.figures else f"{self.arm}: {'; '.join(self.wrong[:5])}"
 
 
 @dataclass(frozen=True)

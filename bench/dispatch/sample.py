@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from bench.dispatch.arms import Arm
 from bench.dispatch.outsider import Outsider, differences, is_exact, overcounts
 from bench.dispatch.world import CITY, World
 from bench.meter import MEGABYTE, ROLES, SERVICE, Meter
-from bench.report import Void
+from bench.report import RunOf, Void
 from cli.stack.local import LocalStack
 
 PER_OPEN: Final = 100_000
@@ -35,19 +35,7 @@ class Figures:
     growth_mb_per_100k: float
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run with its conditions; without figures it is void."""
-
-    arm: str
-    load_before: float
-    figures: Figures | None
-    wrong: list[str] = field(default_factory=list)
-
-    @property
-    def void(self) -> str:
-        """Why the run does not count; empty for one that does."""
-        return "" if self.figures else f"{self.arm}: {'; '.join(self.wrong[:5])}"
+Run = RunOf[Figures]
 
 
 async def measure(

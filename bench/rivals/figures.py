@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from bench.dispatch.sample import PER_OPEN
 from bench.dispatch.sample import Run as Order
 from bench.dispatch.world import World
 from bench.meter import MEGABYTE, tree_cpu
-from bench.report import Void
+from bench.report import RunOf, Void
 from bench.rivals.servers import Server
 from bench.rivals.talk import ANSWER, DELIVERED, ORDER, Client
 
@@ -36,19 +36,7 @@ class Figures:
     server_growth_mb_per_100k: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run with its conditions; without figures it is void."""
-
-    arm: str
-    load_before: float
-    figures: Figures | None
-    wrong: list[str] = field(default_factory=list)
-
-    @property
-    def void(self) -> str:
-        """Why the run does not count; empty for one that does."""
-        return "" if self.figures else f"{self.arm}: {'; '.join(self.wrong[:5])}"
+Run = RunOf[Figures]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Final
 
 from bench.meter import ROLES, SERVICE, Meter, Traces
-from bench.report import Void
+from bench.report import RunOf, Void
 from bench.tested import Tested
 from bench.visits.outsider import Outsider, differences, is_exact, is_frozen, overcounts
 from bench.visits.town import CITY, Town
@@ -38,19 +38,7 @@ class Figures:
     rss_mb: float
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A round with its conditions; without figures it is void."""
-
-    load_before: float
-    figures: Figures | None
-    wrong: list[str] = field(default_factory=list)
-    arm: str = "visits"
-
-    @property
-    def void(self) -> str:
-        """Why the run does not count; empty for one that does."""
-        return "" if self.figures else f"{self.arm}: {'; '.join(self.wrong[:5])}"
+Run = RunOf[Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +84,7 @@ async def measure(
     finally:
         await outsider.stop()
         service.stop()
-    return Run(load, None if wrong else figures, wrong)
+    return Run("visits", load, None if wrong else figures, wrong)
 
 
 async def _round(
