@@ -87,8 +87,10 @@ async def test_an_alert_said_twice_is_one_directive_that_its_charge_post_closes(
     assert (shown["kind"], shown["rule"], shown["household"]) == ("alert", "fever", "household-0001")
     assert (shown["issuer"], shown["status"]) == (area(FIRST), "closed")
     outcomes = await log.read(contract.OUTCOMES_TOPIC, id_)
-    assert [json.loads(each.value)["results"][0]["accepted"] for each in outcomes] == [True, True]
+    # Once each time it is said, and again whenever a batch comes again: always the same.
+    assert len(outcomes) >= 2
     assert len({each.value for each in outcomes}) == 1
+    assert json.loads(outcomes[0].value)["results"][0]["accepted"]
 
 
 async def test_a_silent_chain_is_climbed_post_by_post_until_the_top_decides(api: Api, log: Log) -> None:
