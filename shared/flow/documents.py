@@ -147,7 +147,7 @@ class Documents:
         """Say that the writes are stored: versions move on and nothing is pending."""
         for (name, _), held in self._held.items():
             if held.changed:
-                found = _found(self._collections[name], held.value)
+                found = _lookup(self._collections[name], held.value)
                 held.lookups += found != held.found
                 held.found, held.v, held.changed = found, held.v + 1, False
                 held.body = {**held.body, "v": held.v}
@@ -166,17 +166,17 @@ class Documents:
 
 def _held(collection: Collection[Any], body: Body) -> Held:
     value = collection.decode(body)
-    return Held(value, body["v"], body, _found(collection, value), body.get("lookups", 0))
+    return Held(value, body["v"], body, _lookup(collection, value), body.get("lookups", 0))
 
 
-def _found(collection: Collection[T], value: T) -> Body:
+def _lookup(collection: Collection[T], value: T) -> Body:
     return collection.lookup(value) if collection.lookup else {}
 
 
 def _writes(collection: Collection[Any], id_: str, held: Held) -> Iterator[Write]:
     held.body = body = collection.encode(held.value)
     if collection.lookup:
-        found = collection.lookup(held.value)
+        found = _lookup(collection, held.value)
         moved = found != held.found
         if moved:
             yield Write(collection.found_in, id_, held.lookups, found)
