@@ -1,6 +1,6 @@
 """`python -m tests.simulation FIRST:LAST [NAME…]` runs a range of seeds; `SEED NAME` shows one seed's trace.
 
-Names are dispatch, round and gate; a range without one is run over all three. Each seed that breaks an
+Names are dispatch, rounds and gate; a range without one is run over all three. Each seed that breaks an
 invariant is one line that says how to replay it; then the exit code is 1.
 """
 
@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 
 from tests.simulation.dispatch.run import DispatchSimulation
-from tests.simulation.frame import Simulation
+from tests.simulation.frame import Report, Simulation
 from tests.simulation.gate.run import GateSimulation
 from tests.simulation.rounds.run import RoundSimulation
 from tests.simulation.violation import Violation
@@ -32,18 +32,18 @@ def say(line: object) -> None:
 
 
 def one(name: str, seed: int) -> int:
-    """Run one seed and print its trace."""
+    """Run one seed and print its trace, however it ends."""
     simulation = SIMULATIONS[name](seed)
     simulation.log.trace = []
+    ended: Report | Violation
     try:
-        report = simulation.run()
+        ended = simulation.run()
     except Violation as violation:
+        ended = violation
+    finally:
         say("\n".join(simulation.log.trace))
-        say(violation)
-        return 1
-    say("\n".join(simulation.log.trace))
-    say(report)
-    return 0
+    say(ended)
+    return int(isinstance(ended, Violation))
 
 
 def broken(name: str, seeds: Sequence[int]) -> list[str]:
@@ -54,12 +54,12 @@ def broken(name: str, seeds: Sequence[int]) -> list[str]:
         try:
             SIMULATIONS[name](seed).run()
         except Violation as violation:
-            found.append(
-                f"{_first_line(violation)}; replay: .venv/bin/python -m tests.simulation {seed} {name}"
-            )
+            told = _first_line(violation)
         except Exception as error:  # noqa: BLE001 - whatever it was, the other seeds are run and it is told
             told = f"{type(error).__name__}: {_first_line(error)} [{name}, seed {seed}]"
-            found.append(f"{told}; replay: .venv/bin/python -m tests.simulation {seed} {name}")
+        else:
+            continue
+        found.append(f"{told}; replay: .venv/bin/python -m tests.simulation {seed} {name}")
     return found
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.flow.documents import Write
-from shared.flow.partitions import partition_of
 from shared.flow.records import Record
-from tests.simulation.log import PARTITIONS
+from tests.simulation.log import at_home
 from tests.simulation.storage import Store, View
 from tests.simulation.violation import require
 
@@ -27,8 +26,7 @@ class Applying:
             old, new = moves.get(f"{view.group}/{origin.partition}", {}).get(origin.topic, (0, 0))
             if old <= origin.offset < new:
                 self.applied[f"{view.group}/{origin.partition}/{origin.topic}"] += 1
-                at_home = partition_of(origin.key, PARTITIONS) == origin.partition
-                if isinstance(arrival, Record) and at_home:
+                if isinstance(arrival, Record) and at_home(arrival):
                     yield arrival
         for place, topics in moves.items():
             for topic, (_, new) in topics.items():

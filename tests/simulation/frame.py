@@ -5,25 +5,27 @@ A subclass says who lives in it and what must hold; a `Mutant` says what is wron
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from unittest import mock
 
 from shared.contracts.topics import Topic
 from shared.flow.batch import Flow
-from shared.flow.documents import Write
 from shared.flow.handler import Handler
-from shared.flow.records import Arrival
 from shared.kernel.clock import Clock
 from tests.simulation.log import Log
 from tests.simulation.replicas import Cluster, Faults, Group
 from tests.simulation.scheduler import START_MS, Scheduler
-from tests.simulation.storage import Store, View
-from tests.simulation.ticking import Appends, Looks, Ticking
+from tests.simulation.storage import Store
+from tests.simulation.ticking import Looks, Ticking
 from tests.simulation.violation import Broken, Violation, require
+from tests.simulation.watching import Watching
+
+if TYPE_CHECKING:
+    from shared.messaging.producer import Producer
 
 MOST_STEPS = 60_000
 MOST_MS = 2 * 3_600_000
@@ -85,14 +87,11 @@ class Report:
     did: Mapping[str, int]
 
 
-class Watching(Protocol):
-    """The checks of a simulation, told of every append and every commit."""
+class People(Protocol):
+    """Everybody outside the service."""
 
-    def appended(self, arrival: Arrival) -> None:
-        """Check a record the moment it stands in the log."""
-
-    def committing(self, view: View, writes: Sequence[Write]) -> None:
-        """Check what a transaction is about to write."""
+    def begin(self) -> None:
+        """Plan what they will say and when."""
 
 
 class Simulation(ABC):
@@ -104,6 +103,8 @@ class Simulation(ABC):
     """How often every ticker must have found nothing before the system counts as quiet."""
     every: ClassVar[tuple[float, float]] = (4, 9)
 
+    people: People
+    checks: Watching
     cluster: Cluster
     tickers: list[Ticking]
 
@@ -115,9 +116,11 @@ class Simulation(ABC):
         self.store = Store(guarded=mutant.guarded)
         self.steps = 0
 
-    def start(self, checks: Watching, faults: Faults) -> None:
+    def start(self, people: People, checks: Watching, faults: Faults) -> None:
         """Let the checks watch, and start the replicas and their tickers."""
+        self.people, self.checks = people, checks
         self.log.watchers.append(checks.appended)
+        self.store.on_session.append(checks.began)
         self.store.before_commit.append(checks.committing)
         mutant = self.mutant
         groups = [
@@ -140,7 +143,7 @@ class Simulation(ABC):
                     self.steps += 1
                     within = self.steps < MOST_STEPS and self.scheduler.now_ms - START_MS < MOST_MS
                     require(within, "everything comes to rest", "" if within else self.unfinished())
-                self.check()
+                self.checks.final(self.log)
             except Broken as broken:
                 where = f"[{self.name}, seed {self.seed}]"
                 raise Violation(broken.invariant, f"{broken} {where}") from broken
@@ -152,20 +155,16 @@ class Simulation(ABC):
         )  # fmt: skip
 
     @abstractmethod
-    def ticker(self, clock: Clock, appends: Appends) -> Looks:
+    def ticker(self, clock: Clock, producer: "Producer") -> Looks:
         """Return the service's ticker, as a fresh process builds it."""
-
-    @abstractmethod
-    def begin(self) -> None:
-        """Let the people begin."""
-
-    @abstractmethod
-    def check(self) -> None:
-        """Check a quiet system."""
 
     @abstractmethod
     def did(self) -> Mapping[str, int]:
         """Count what was done: a run in which nothing happened proves nothing."""
+
+    def begin(self) -> None:
+        """Let everything begin."""
+        self.people.begin()
 
     def unfinished(self) -> str:
         """Name what stands still, for the report of a system that never comes to rest."""

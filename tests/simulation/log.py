@@ -1,7 +1,7 @@
 """A log in memory: topics × partitions, the broker's time, and committed offsets by group."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -10,12 +10,20 @@ from shared.contracts.catalog import BY_NAME
 from shared.contracts.envelope import Context, Message, header, message
 from shared.contracts.topics import Topic
 from shared.flow.partitions import partition_of
-from shared.flow.records import Arrival
+from shared.flow.records import Arrival, Record
 from shared.messaging.reading import read
 from tests.simulation.scheduler import Scheduler
 
 PARTITIONS = 3
+NONSENSE = "nonsense-"
+"""What the id of a record begins with that its sender knows nobody can read."""
+
 Watcher = Callable[[Arrival], None]
+
+
+def at_home(arrival: Arrival) -> bool:
+    """Whether a record lies on the partition of its key."""
+    return partition_of(arrival.origin.key, PARTITIONS) == arrival.origin.partition
 
 
 class Raw(NamedTuple):
@@ -42,6 +50,7 @@ class Log:
         self.digest = blake2b(digest_size=16)
         self.trace: list[str] | None = None
         self.appended = 0
+        self._nonsense = 0
 
     def note(self, *words: object) -> None:
         """Write one line of the trace; its hash tells whether two runs were the same."""
@@ -88,14 +97,24 @@ class Log:
         home = partition_of(record.key, PARTITIONS)
         self.append(record, partition=(home + 1) % PARTITIONS if stray else home)
 
-    def end(self, topic: str, partition: int) -> int:
-        """Return the offset the next record will have."""
-        return len(self._records[topic, partition])
+    def say_nonsense(self, topic: Topic, type_: str, key: str, value: bytes) -> None:
+        """Append what nobody can read, as a careless client would."""
+        self._nonsense += 1
+        headers = (("ce_id", f"{NONSENSE}{self._nonsense}".encode()), ("ce_type", type_.encode()))
+        self.append(Message(topic.name, key.encode(), value, headers))
 
     def fetch(self, topic: str, partition: int, offset: int, most: int) -> list[Arrival]:
         """Return records from an offset on."""
         return self._records[topic, partition][offset : offset + most]
 
+    def topics(self) -> list[str]:
+        """Return the topics anything was appended to."""
+        return sorted({topic for (topic, _), records in self._records.items() if records})
+
     def all(self, topic: str) -> list[Arrival]:
         """Return every record of a topic."""
         return [record for place in range(PARTITIONS) for record in self._records[topic, place]]
+
+    def in_place(self, topic: str) -> Iterator[Record]:
+        """Yield a topic's readable records, but for strays: each of them is moved."""
+        return (each for each in self.all(topic) if isinstance(each, Record) and at_home(each))

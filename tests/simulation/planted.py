@@ -156,12 +156,13 @@ def decides_again(self: Decide, docs: Documents, record: Record) -> None:
 _decide = Decide.rule
 
 
-def last_tally_wins(roll: Roll[Any], tally: AbsoluteTally[Any]) -> None:
+def last_tally_wins(roll: Roll[Any], tally: AbsoluteTally[Any]) -> bool:
     """Take tallies as they come: an old one from a zombie replaces a newer one."""
     if tally.covers == "own":
         roll.own = tally
     else:
         roll.below[tally.desk] = tally
+    return True
 
 
 def looked_up_once(collection: Collection[Any], id_: str, held: Any) -> list[Write]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.rebuild.running import Unwatched
 from shared.contracts.envelope import Message
 from shared.contracts.topics import Topic
 from shared.flow.batch import Flow, Lapsed, Patience
@@ -46,22 +47,6 @@ class Group:
     handler: Callable[[], Handler]
     flow: type[Flow] = Flow
     commit_first: bool = False
-
-
-class Quiet:
-    """An observer nobody reads."""
-
-    def applied(self, group: str, *, records: int, replayed: int, seconds: float) -> None:
-        """Count nothing."""
-
-    def dead_lettered(self, group: str, code: str) -> None:
-        """Count nothing."""
-
-    def moved(self, group: str) -> None:
-        """Count nothing."""
-
-    def retrying(self, group: str, error: Exception | None) -> None:
-        """Say nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +140,7 @@ class Cluster:
             storage=view,
             publish=self._publish,
             partitions=lambda _: PARTITIONS,
-            observer=Quiet(),
+            observer=Unwatched(),
             lapsed=lambda: consumer.lapsed,
             reached=self._reached,
             patience=PATIENCE,

@@ -3,11 +3,16 @@
 import heapq
 import random
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import coroutine
 
-START_MS = 1_767_225_600_000
+from shared.kernel.ids import new_ulid
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+START_MS = 1_767_225_600_000
+START = EPOCH + timedelta(milliseconds=START_MS)
+ZONE = timezone(timedelta(hours=23, minutes=58))
+"""A simulation starts at midnight UTC: in the city its first day ends two minutes later."""
 
 
 @coroutine
@@ -47,6 +52,10 @@ class Scheduler:
     def chance(self, probability: float) -> bool:
         """Toss a coin."""
         return self.random.random() < probability
+
+    def ulid(self) -> str:
+        """Mint an id as an edge would."""
+        return new_ulid(self.now, self.random.randbytes(10))
 
     def at(self, seconds: float, action: Callable[[], None], *, background: bool = False) -> None:
         """Run an action this much later; a background one does not keep the simulation going."""

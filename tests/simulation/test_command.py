@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -22,6 +23,14 @@ class OutOfOrder(GateSimulation):
         super().__init__(seed, mutant)
 
 
+class Failing(GateSimulation):
+    """A simulation that ends in an error."""
+
+    def did(self) -> Mapping[str, int]:
+        """Count what cannot be counted."""
+        raise LookupError(self.seed)
+
+
 def test_each_broken_seed_is_one_line_that_replays_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,6 +47,19 @@ def test_each_broken_seed_is_one_line_that_replays_it(
     assert set(seeds) <= {"0 gate", "1 gate", "2 gate"}
     assert all(line.startswith("the order of a key is kept") for line in lines)
     assert command.main([seeds[0][0], "gate"]) == 1
+
+
+def test_a_seed_that_ends_in_an_error_is_told_and_shows_its_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "SIMULATIONS", {"gate": Failing})
+    told = command.broken("gate", [3])
+
+    with pytest.raises(LookupError):
+        command.main(["3", "gate"])
+
+    assert told == ["LookupError: 3 [gate, seed 3]; replay: .venv/bin/python -m tests.simulation 3 gate"]
+    assert "gate start gate-0" in capsys.readouterr().out
 
 
 def test_seeds_that_hold_succeed() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from shared.contracts.envelope import Message
 from shared.flow.documents import Body
@@ -10,6 +10,9 @@ from shared.kernel.clock import Clock
 from tests.simulation.log import Log
 from tests.simulation.scheduler import Scheduler, pause
 from tests.simulation.storage import Store
+
+if TYPE_CHECKING:
+    from shared.messaging.producer import Producer
 
 
 class Looks(Protocol):
@@ -61,24 +64,23 @@ class Appends:
 class Ticking:
     """Looks again and again; now and then its process starts anew and remembers nothing.
 
-    `build` makes a ticker of a clock and a producer; `every` bounds the seconds between two looks. `idle`
-    counts the looks since anybody else did something.
+    `every` bounds the seconds between two looks. `idle` counts the looks since anybody else did something.
     """
 
     def __init__(
         self,
         scheduler: Scheduler,
         log: Log,
-        build: Callable[[Clock, Appends], Looks],
+        build: Callable[[Clock, "Producer"], Looks],
         *,
         every: tuple[float, float] = (4, 9),
     ) -> None:
         self._scheduler = scheduler
-        self._appends = Appends(scheduler, log)
+        self._producer = cast("Producer", Appends(scheduler, log))
         self._build = build
         self._every = every
         self._skew = timedelta(seconds=scheduler.random.uniform(-2, 2))
-        self._ticker = build(self, self._appends)
+        self._ticker = build(self, self._producer)
         self.task: Coroutine[Any, Any, None] | None = None
         self.idle = 0
 
@@ -108,5 +110,5 @@ class Ticking:
 
     def _look(self) -> None:
         if self._scheduler.chance(0.1):
-            self._ticker = self._build(self, self._appends)
+            self._ticker = self._build(self, self._producer)
         self.task = self._ticker.look()  # type: ignore[assignment] # an async function's call is a coroutine

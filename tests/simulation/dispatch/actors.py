@@ -18,11 +18,9 @@ from shared.contracts.directives import (
     Mode,
 )
 from shared.contracts.dispatch import Answer, AnsweredState, Delivery, Progress
-from shared.contracts.envelope import Message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import ROSTER, ROSTERS_TOPIC, Roster
 from shared.flow.records import Arrival, Record
-from shared.kernel.ids import new_ulid
 from tests.simulation.dispatch.world import World
 from tests.simulation.log import Log
 from tests.simulation.scheduler import Scheduler
@@ -43,7 +41,6 @@ class Actors:
     world: World
     orders: dict[str, IssueDirective] = field(default_factory=dict)
     commands: set[str] = field(default_factory=set)
-    bad: int = 0
     amended: int = 0
     _shown: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
@@ -66,7 +63,9 @@ class Actors:
 
     def _publish(self, roster: Roster, seconds: float) -> None:
         def append() -> None:
-            self.log.say(ROSTERS_TOPIC, ROSTER, roster.desk, roster, id_=self._ulid(), actor="registry")
+            self.log.say(
+                ROSTERS_TOPIC, ROSTER, roster.desk, roster, id_=self.scheduler.ulid(), actor="registry"
+            )
 
         self.scheduler.at(seconds, append)
 
@@ -131,7 +130,7 @@ class Actors:
         return (seat and seat.holder) or "nobody"
 
     def _command(self, order: IssueDirective, command: Said, actor: str) -> None:
-        id_ = self._ulid()
+        id_ = self.scheduler.ulid()
         self.commands.add(id_)
         self._tries[id_] = order.directive
         key = f"{order.issuer.partition('/')[0]}/{order.directive}"
@@ -255,7 +254,7 @@ class Actors:
         by: str | None = None,
     ) -> None:
         rng = self.scheduler.random
-        id_ = self._ulid()
+        id_ = self.scheduler.ulid()
         said = Answer(
             directive=directive, version=version, epoch=self._epochs[directive, version], desk=desk,
             addressee=post, state=state, at=self.scheduler.now, by=by,
@@ -283,12 +282,5 @@ class Actors:
                     )
 
     def _say_nonsense(self) -> None:
-        self.bad += 1
-        headers = (("ce_id", f"nonsense-{self.bad}".encode()), ("ce_type", contract.ANSWER.encode()))
         topic = self.scheduler.random.choice((contract.ACKS_TOPIC, contract.COMMANDS_TOPIC))
-        self.log.append(
-            Message(topic.name, self.world.parent[max(self.world.parent)].encode(), b"{}", headers)
-        )
-
-    def _ulid(self) -> str:
-        return new_ulid(self.scheduler.now, self.scheduler.random.randbytes(10))
+        self.log.say_nonsense(topic, contract.ANSWER, self.world.parent[max(self.world.parent)], b"{}")

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.dispatch.store import SHEETS
+from shared.contracts import dispatch as contract
 from shared.contracts.base import Model
 from shared.contracts.directives import DirectiveFact
 from shared.contracts.dispatch import Answer, Delivery, Escalate, Progress, Relay, Tally
-from shared.contracts.outcomes import Outcome
 from shared.flow.documents import Body, Write
-from shared.flow.records import Arrival, Unreadable
+from shared.flow.records import Record
 from shared.service.rosters import ROSTERS
-from tests.simulation.applying import Applying
 from tests.simulation.dispatch.comparing import compare
 from tests.simulation.dispatch.ladder import COUNTED
 from tests.simulation.dispatch.oracle import Oracle, children_owed
 from tests.simulation.dispatch.summing import Right, Rolls
 from tests.simulation.dispatch.truth import Truth
-from tests.simulation.storage import Store, View
+from tests.simulation.storage import View
 from tests.simulation.violation import require
+from tests.simulation.watching import Watching
 
 LOOKED_AT = timedelta(seconds=120)
 """Tickers compare rosters every other look; even with a process started anew one has looked by then."""
@@ -34,37 +34,27 @@ GROWING = (*COUNTED, "excused", "answered_for")
 
 
 @dataclass(slots=True)
-class Checks:
-    """Watches one simulation."""
+class Checks(Watching):
+    """Watches one order, or two."""
 
-    store: Store
+    commands = (contract.COMMANDS_TOPIC,)
+
     truth: Truth
     oracle: Oracle
     rolls: Rolls = field(default_factory=Rolls)
     shown: dict[str, dict[int, Progress]] = field(default_factory=lambda: defaultdict(dict))
     delivered: dict[tuple[str, int, str], set[str]] = field(default_factory=lambda: defaultdict(set))
-    told: dict[str, Model] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
-    bad: set[str] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)
-    applying: Applying = field(init=False)
     _right: dict[tuple[str, int], Right | None] = field(default_factory=dict)
     _counted: dict[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)
     _known_since: dict[str, datetime] = field(default_factory=dict)
     _copies: dict[int, dict[str, int]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.applying = Applying(self.store)
-
     # --- what is appended ---
 
-    def appended(self, arrival: Arrival) -> None:
+    def said(self, record: Record) -> None:
         """Check a record the moment it stands in the log."""
-        if isinstance(arrival, Unreadable):
-            origin = arrival.origin
-            self.bad.add(f"{origin.topic}/{origin.partition}/{origin.offset}")
-            return
-        body: Model = arrival.body
+        body = record.body
         match body:
             case Answer():
                 self.truth.answer(body)
@@ -74,21 +64,15 @@ class Checks:
                 self._tally(body)
             case DirectiveFact():
                 self.truth.learn(body.order)
-                self._same(f"{body.order.directive}@{body.v}", body)
+                self.same(f"{body.order.directive}@{body.v}", body)
             case Relay():
                 self._relay(body)
             case Delivery():
                 self._delivery(body)
             case Escalate():
                 self._escalation(body)
-            case Outcome():
-                known = self.outcomes.setdefault(body.command, body.model_dump_json())
-                require(known == body.model_dump_json(), "one outcome a command", body.command)
             case _:
                 pass
-
-    def _same(self, name: str, body: Model) -> None:
-        require(self.told.setdefault(name, body) == body, "one version, one content", name)
 
     def _relay(self, relay: Relay) -> None:
         """An order goes on to a desk only when whoever commands that desk has passed it on."""
@@ -101,7 +85,7 @@ class Checks:
 
     def _tally(self, tally: Tally) -> None:
         name = f"{tally.directive}/{tally.desk}"
-        self._same(f"{tally.covers} tally of {name}@{tally.version}.{tally.v}", tally)
+        self.same(f"{tally.covers} tally of {name}@{tally.version}.{tally.v}", tally)
         if tally.covers == "subtree":
             right = self._right.get((name, tally.v))
             cells = {cell: counts.model_dump() for cell, counts in tally.cells.items()}
@@ -117,7 +101,7 @@ class Checks:
     def _progress(self, progress: Progress) -> None:
         name = f"{progress.directive}/{progress.desk}"
         self._never_above(progress, name)
-        self._same(f"progress {name}@{progress.v}", progress)
+        self.same(f"progress {name}@{progress.v}", progress)
         self.shown[name][progress.v] = progress
         right = self._right.get((name, progress.v))
         require(right, "nothing is shown without the own tally", f"{name}@{progress.v}")

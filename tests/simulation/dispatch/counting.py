@@ -45,12 +45,13 @@ def _never_missing(held: roll.Roll[Tally]) -> tuple[str, ...]:
     return ()
 
 
-def _stands_in(held: roll.Roll[Tally], tally: Tally) -> None:
+def _stands_in(held: roll.Roll[Tally], tally: Tally) -> bool:
     """Show what the desks below have said before the desk itself has counted."""
-    _merge_tally(held, tally)
+    changed = _merge_tally(held, tally)
     if held.own is None:
         update = {"desk": held.desk, "covers": "own", "cells": {}, "children": (tally.desk,), "v": 0}
         held.own = tally.model_copy(update=update)
+    return changed
 
 
 def _complete_when_reported(held: roll.Roll[Tally], v: int) -> Any:
@@ -248,7 +249,7 @@ COUNTING: tuple[Mutant, ...] = (
         "close",
         _close_anyhow,
         "all reported only if it is so",
-        first=95,
+        first=287,
     ),
     bent(
         "an extension that is not counted",

@@ -3,54 +3,31 @@
 from itertools import pairwise
 from typing import Any
 
-from shared.contracts.dispatch import Answer, Progress
-from shared.contracts.outcomes import Outcome
-from shared.flow.partitions import partition_of
-from shared.flow.records import Record
-from tests.simulation.dispatch.actors import Actors
+from shared.contracts.dispatch import ACKS_TOPIC, Answer, Progress
 from tests.simulation.dispatch.checks import GROWING, Checks
 from tests.simulation.dispatch.comparing import compare
 from tests.simulation.dispatch.ladder import COUNTED
 from tests.simulation.dispatch.oracle import OracleSheet
-from tests.simulation.log import PARTITIONS, Log
+from tests.simulation.log import Log
 from tests.simulation.violation import require
 
 
-def check(checks: Checks, log: Log, actors: Actors) -> None:
-    """Check a quiet system."""
-    _bad_data(checks, log)
-    _outcomes(checks, log)
-    for directive in checks.store.all("directives"):
-        require(directive["status"] == "closed", "every loop closes", directive["_id"])
-        _covered(checks, directive["_id"], directive["order"]["desk"], directive["order"]["extensions"])
-    for id_, sheet in checks.oracle.sheets.items():
-        _sheet(checks, id_, sheet)
-    _no_answer_lost(checks, log)
-    for name, versions in checks.shown.items():
-        _grows(name, [versions[v] for v in sorted(versions)])
-        _exact(checks, name, versions[max(versions)])
-    require(
-        set(actors.orders) >= {body["_id"] for body in checks.store.all("directives")},
-        "no order from nowhere",
-        "",
-    )
+class LoopChecks(Checks):
+    """All checks of the loop: those at every step, and these."""
 
-
-def _bad_data(checks: Checks, log: Log) -> None:
-    consumed = {place for place in checks.bad if place.startswith(("dispatch.acks", "dispatch.commands"))}
-    require(
-        set(log.dead) == consumed, "dead letters are exactly the bad records", f"{set(log.dead) ^ consumed}"
-    )
-
-
-def _outcomes(checks: Checks, log: Log) -> None:
-    sent = {record.id for record in log.all("dispatch.commands.v1") if record.id}
-    require(sent == set(checks.outcomes), "each command has its outcome", f"{sent ^ set(checks.outcomes)}")
-    for command, outcome in checks.outcomes.items():
-        stored = checks.store.get("outcomes", command)
-        told = Outcome.model_validate_json(outcome).model_dump(mode="json", exclude={"command"})
-        kept = {key: value for key, value in (stored or {}).items() if key in told}
-        require(kept == told, "the outcome told is the one stored", command)
+    def quiet(self, log: Log) -> None:
+        """Check a quiet system."""
+        for directive in self.store.all("directives"):
+            id_, order = directive["_id"], directive["order"]
+            require(id_ in self.truth.orders, "no order from nowhere", id_)
+            require(directive["status"] == "closed", "every loop closes", id_)
+            _covered(self, id_, order["desk"], order["extensions"])
+        for id_, sheet in self.oracle.sheets.items():
+            _sheet(self, id_, sheet)
+        _no_answer_lost(self, log)
+        for name, versions in self.shown.items():
+            _grows(name, [versions[v] for v in sorted(versions)])
+            _exact(self, name, versions[max(versions)])
 
 
 def _covered(checks: Checks, directive: str, desk: str, extensions: list[Any]) -> None:
@@ -85,28 +62,14 @@ def _told(checks: Checks, id_: str, sheet: OracleSheet) -> None:
 
 
 def _no_answer_lost(checks: Checks, log: Log) -> None:
-    for record in log.all("dispatch.acks.v1"):
-        if not isinstance(record, Record) or not isinstance(record.body, Answer):
+    for record in log.in_place(ACKS_TOPIC.name):
+        if not isinstance(record.body, Answer):
             continue
-        if partition_of(record.origin.key, PARTITIONS) != record.origin.partition:
-            continue  # it was moved, and its copy is checked
         sheet = checks.oracle.sheets.get(f"{record.body.directive}/{record.body.desk}")
         found = sheet and (
             record.id in sheet.counted or record.id in sheet.waiting or record.id in sheet.listed
         )
         require(found, "no answer is lost", record.id)
-    strays = [
-        record.id
-        for record in log.all("dispatch.acks.v1")
-        if isinstance(record, Record)
-        and partition_of(record.origin.key, PARTITIONS) != record.origin.partition
-    ]
-    home = {
-        record.id
-        for record in log.all("dispatch.acks.v1")
-        if partition_of(record.origin.key, PARTITIONS) == record.origin.partition
-    }
-    require(set(strays) <= home, "a record on the wrong partition is moved", f"{set(strays) - home}")
 
 
 def _grows(name: str, versions: list[Progress]) -> None:

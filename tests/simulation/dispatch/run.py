@@ -1,27 +1,31 @@
 """One order, or two, from one seed."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from services.dispatch.domain.directive import Limits
 from services.dispatch.handlers.directives import Directives
 from services.dispatch.handlers.progress import ProgressRoll
 from services.dispatch.handlers.sheets import Sheets
+from services.dispatch.ticker import Ticker
 from shared.contracts import dispatch as contract
 from shared.contracts.registry import ROSTERS_TOPIC
 from shared.flow.decide import Decide
 from shared.flow.handler import Handler
 from shared.kernel.clock import Clock
 from shared.service import rosters
-from tests.simulation.dispatch import final
 from tests.simulation.dispatch.actors import Actors
-from tests.simulation.dispatch.checks import Checks
+from tests.simulation.dispatch.final import LoopChecks, unclosed
 from tests.simulation.dispatch.oracle import Oracle
-from tests.simulation.dispatch.ticking import ticker
+from tests.simulation.dispatch.ticking import DispatchReads
 from tests.simulation.dispatch.truth import Truth
 from tests.simulation.dispatch.world import DEADLINES, build
 from tests.simulation.frame import HONEST, Groups, Mutant, Simulation
 from tests.simulation.replicas import Faults
-from tests.simulation.ticking import Appends, Looks
+from tests.simulation.ticking import Looks
+
+if TYPE_CHECKING:
+    from shared.messaging.producer import Producer
 
 SOURCE = "dispatch"
 LIMITS = Limits(audience=10_000, open_directives=100)
@@ -59,28 +63,29 @@ class DispatchSimulation(Simulation):
 
     name = "dispatch"
     groups = GROUPS
+    checks: LoopChecks
     looks = 3
     """Every other look compares rosters, so this is at least one comparison."""
 
     def __init__(self, seed: int, mutant: Mutant = HONEST) -> None:
         super().__init__(seed, mutant)
         world = build(self.scheduler.random)
-        self.actors = Actors(self.scheduler, self.log, world)
-        self.checks = Checks(self.store, Truth(world, self.actors.orders), Oracle(world.rosters))
-        self.store.on_session.append(self.checks.began)
-        self.start(self.checks, self.scheduler.random.choice(ROUGHNESS))
+        actors = Actors(self.scheduler, self.log, world)
+        checks = LoopChecks(self.store, Truth(world, actors.orders), Oracle(world.rosters))
+        self.start(actors, checks, self.scheduler.random.choice(ROUGHNESS))
 
-    def ticker(self, clock: Clock, appends: Appends) -> Looks:
+    def ticker(self, clock: Clock, producer: "Producer") -> Looks:
         """Return dispatch's ticker."""
-        return ticker(self.store, clock, appends)
-
-    def begin(self) -> None:
-        """Let registry publish its rosters, and orders be given."""
-        self.actors.begin()
-
-    def check(self) -> None:
-        """Compare everything with what brute force finds."""
-        final.check(self.checks, self.log, self.actors)
+        reads: Any = DispatchReads(self.store)  # both what it queries and its copies of rosters
+        return Ticker(
+            lambda: reads,
+            lambda: reads,
+            lambda: producer,
+            clock=clock,
+            source=SOURCE,
+            every=0,
+            compare_every=2,
+        )
 
     def did(self) -> Mapping[str, int]:
         """Count loops closed, versions told, and what befell them."""
@@ -101,7 +106,7 @@ class DispatchSimulation(Simulation):
 
     def unfinished(self) -> str:
         """Name what is still open."""
-        return final.unclosed(self.checks)
+        return unclosed(self.checks)
 
 
 def _cancels(body: Mapping[str, Mapping[str, object]]) -> bool:

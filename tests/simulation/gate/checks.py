@@ -12,14 +12,15 @@ from shared.contracts.alerts import Alert
 from shared.contracts.checkpoint import Crossing, OverstayTick
 from shared.contracts.screening import Reading
 from shared.flow.documents import Write
-from shared.flow.records import Arrival, Record
+from shared.flow.records import Record
 from shared.kernel.clock import iso, utc_ms
 from shared.kernel.ids import derived_id
-from tests.simulation.applying import Applying
 from tests.simulation.gate.people import People
 from tests.simulation.gate.process import Gate
-from tests.simulation.storage import Store, View
+from tests.simulation.log import Log
+from tests.simulation.storage import View
 from tests.simulation.violation import require
+from tests.simulation.watching import Watching
 
 
 @dataclass(slots=True)
@@ -47,38 +48,31 @@ class Movements:
 
 
 @dataclass(slots=True)
-class Checks:
-    """Watches one simulation."""
+class Checks(Watching):
+    """Watches some gates."""
 
-    store: Store
     people: People
     gates: Sequence[Gate]
-    said: dict[str, Crossing] = field(default_factory=dict)
+    crossings: dict[str, Crossing] = field(default_factory=dict)
     alerts: set[str] = field(default_factory=set)
     justified: set[str] = field(default_factory=set)
     readings: dict[str, Reading] = field(default_factory=dict)
     moves: dict[tuple[str, str], Movements] = field(default_factory=lambda: defaultdict(Movements))
-    applying: Applying = field(init=False)
     _last: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(lambda: -1))
 
-    def __post_init__(self) -> None:
-        self.applying = Applying(self.store)
-
-    def appended(self, arrival: Arrival) -> None:
+    def said(self, record: Record) -> None:
         """Check a record the moment it stands in the log."""
-        if not isinstance(arrival, Record):
-            return
-        body: object = arrival.body
+        body = record.body
         match body:
             case Crossing():
-                if arrival.id not in self.said:
-                    self._in_order(arrival.id, body)
-                self.said[arrival.id] = body
+                if record.id not in self.crossings:
+                    self._in_order(record.id, body)
+                self.crossings[record.id] = body
             case Reading():
-                known = self.readings.setdefault(arrival.id, body)
+                known = self.readings.setdefault(record.id, body)
                 # A time ahead of the broker's is believed up to the broker's: a repetition may say it later.
                 same = known.model_copy(update={"desk": body.desk, "at": body.at}) == body
-                require(same, "one reading, one content", f"{arrival.id} {known} {body}")
+                require(same, "one reading, one content", f"{record.id} {known} {body}")
             case Alert():
                 require(body.alert in self.justified, "no alert without a cause", f"{body}")
                 self.alerts.add(body.alert)
@@ -131,20 +125,21 @@ class Checks:
 
     # --- once nothing is left to do ---
 
-    def final(self) -> None:
+    def quiet(self, log: Log) -> None:
         """Check a quiet system."""
+        del log
         for gate in self.gates:
-            require(gate.answered.keys() <= self.said.keys(), "what was answered is not lost", gate.name)
-        self._strays()
+            require(gate.answered.keys() <= self.crossings.keys(), "what was answered is not lost", gate.name)
+        self._all_merged()
         self._days()
         for (desk, pass_id), moves in self.moves.items():
             self._presence(desk, pass_id, moves)
 
-    def _strays(self) -> None:
+    def _all_merged(self) -> None:
         applied = {id_ for moves in self.moves.values() for id_ in moves.at}
         allowed = {
             id_
-            for id_, crossing in self.said.items()
+            for id_, crossing in self.crossings.items()
             if crossing.verdict == "allow" and any(person.pass_id for person in crossing.people)
         }
         require(applied == allowed, "every crossing is merged", f"{applied ^ allowed}")
@@ -152,7 +147,7 @@ class Checks:
     def _days(self) -> None:
         """Every crossing counts once, at its gate, on one day."""
         right: dict[str, Counter[str]] = defaultdict(Counter)
-        for crossing in self.said.values():
+        for crossing in self.crossings.values():
             right[crossing.gate]["crossings"] += 1
             right[crossing.gate][
                 {"allow": "allowed", "deny": "denied", "refer": "referred"}[crossing.verdict]

@@ -18,8 +18,6 @@ from shared.contracts.envelope import Message
 from tests.simulation.frame import Mutant
 from tests.simulation.planted import bent, shared_mutants
 
-SOURCE = "checkpoint"
-
 
 @dataclass(frozen=True, slots=True)
 class GateMutant(Mutant):
@@ -160,6 +158,7 @@ MUTANTS = (
     _bent("an alert for each look", crossings, "derived_id", _alert_by_record, "no alert without a cause"),
     *shared_mutants(
         {
+            "strays dropped": ("a record on the wrong partition is moved",),
             "published before the commit": ("no alert without a cause",),
             "offsets committed before the work": ("each record is applied once",),
             "writes without guards": (

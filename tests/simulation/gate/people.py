@@ -2,19 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.contracts import checkpoint as contract
 from shared.contracts import registry
 from shared.contracts.checkpoint import Crosser, Crossing, Direction, PassKind, Verdict
 from shared.contracts.registry import HouseholdFact
-from shared.kernel.ids import new_ulid
 from tests.simulation.gate.process import Gate
 from tests.simulation.log import Log
-from tests.simulation.scheduler import START_MS, Scheduler
+from tests.simulation.scheduler import START, Scheduler
 
 AREAS = ("610102001001001", "610102001002001")
 KINDS: tuple[PassKind, ...] = ("movement", "movement", "movement", "home", "medic")
-START = datetime.fromisoformat("1970-01-01T00:00:00+00:00") + timedelta(milliseconds=START_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class People:
             household=made.household, v=1, desk=made.desk, unit=made.area, within=(made.area,),
             charges={"main": f"{made.area}/cw5:building-head"},
         )  # fmt: skip
-        id_ = self._ulid()
+        id_ = self.scheduler.ulid()
         self.scheduler.at(
             self.scheduler.random.choice((0.0, 100.0)),
             lambda: self.log.say(
@@ -78,15 +77,12 @@ class People:
         direction: Direction = "out"
         when = rng.uniform(0, 60)
         for _ in range(rng.randint(0, 6)):
-            self.scheduler.at(when, self._coming(made, direction))
+            self.scheduler.at(when, partial(self._come, made, direction))
             if rng.random() < 0.85:  # else it is said twice in the same direction
                 direction = "in" if direction == "out" else "out"
             when += rng.expovariate(1 / rng.choice((10, 60)))
 
-    def _coming(self, made: Pass, direction: Direction) -> "Coming":
-        return Coming(self, made, direction)
-
-    def come(self, made: Pass, direction: Direction) -> None:
+    def _come(self, made: Pass, direction: Direction) -> None:
         """Come to a gate: alone, or in a car with others; the verdict is the gate's affair."""
         rng = self.scheduler.random
         gate = rng.choice(self.gates)
@@ -115,7 +111,7 @@ class People:
         if gate.down:
             return
         crossing = self._crossing(gate.now(), area, direction, people, verdict)
-        gate.decide(self._ulid(), crossing)
+        gate.decide(self.scheduler.ulid(), crossing)
 
     def _crossing(
         self, at: datetime, area: str, direction: Direction, people: list[Crosser], verdict: Verdict
@@ -132,38 +128,10 @@ class People:
         made = rng.choice(list(self.passes.values()))
         at = self.scheduler.now + timedelta(seconds=rng.choice((-60, 0, 50)))
         crossing = self._crossing(at, made.area, "in", [self._crosser(made, "allow")], "allow")
-        id_ = self._ulid()
+        id_ = self.scheduler.ulid()
         for delay in (0.0, rng.uniform(0, 60)):
-            stray = rng.random() < 0.2
-            self.scheduler.at(delay, Saying(self.log, id_, crossing, stray=stray))
-
-    def _ulid(self) -> str:
-        return new_ulid(self.scheduler.now, self.scheduler.random.randbytes(10))
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """Somebody on their way to a gate."""
-
-    people: People
-    made: Pass
-    direction: Direction
-
-    def __call__(self) -> None:
-        self.people.come(self.made, self.direction)
-
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """A record that some other system appends."""
-
-    log: Log
-    id: str
-    crossing: Crossing
-    stray: bool
-
-    def __call__(self) -> None:
-        self.log.say(
-            contract.CROSSINGS_TOPIC, contract.CROSSING, self.crossing.desk, self.crossing,
-            id_=self.id, stray=self.stray,
-        )  # fmt: skip
+            say = partial(
+                self.log.say, contract.CROSSINGS_TOPIC, contract.CROSSING, crossing.desk, crossing,
+                id_=id_, stray=rng.random() < 0.2,
+            )  # fmt: skip
+            self.scheduler.at(delay, say)

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from services.checkpoint.handlers import copies
 from services.checkpoint.handlers.crossings import Crossings
@@ -20,8 +20,8 @@ from tests.simulation.gate.people import People
 from tests.simulation.gate.process import Broker, Gate, Roughness
 from tests.simulation.gate.world import RULES
 from tests.simulation.replicas import Faults
-from tests.simulation.rounds.world import ZONE
-from tests.simulation.ticking import Appends, Looks, Reads
+from tests.simulation.scheduler import ZONE
+from tests.simulation.ticking import Looks, Reads
 
 if TYPE_CHECKING:
     from shared.messaging.producer import Producer
@@ -56,6 +56,7 @@ class GateSimulation(Simulation):
     name = "gate"
     groups = GROUPS
     every = (1, 9)
+    checks: Checks
 
     def __init__(self, seed: int, mutant: Mutant = HONEST) -> None:
         super().__init__(seed, mutant)
@@ -71,25 +72,21 @@ class GateSimulation(Simulation):
             )
             for number in range(2)
         ]  # fmt: skip
-        self.people = People(scheduler, self.log, self.gates)
-        self.checks = Checks(self.store, self.people, self.gates)
+        people = People(scheduler, self.log, self.gates)
         self.outages = roughness.outages
-        self.start(self.checks, faults)
+        self.start(people, Checks(self.store, people, self.gates), faults)
 
-    def ticker(self, clock: Clock, appends: Appends) -> Looks:
+    def ticker(self, clock: Clock, producer: "Producer") -> Looks:
         """Return checkpoint's ticker."""
         reads = Reads(self.store)
-        return Ticker(lambda: reads, lambda: cast("Producer", appends), clock=clock, source=SOURCE, every=0)
+        return Ticker(lambda: reads, lambda: producer, clock=clock, source=SOURCE, every=0)
 
     def begin(self) -> None:
-        """Open the gates."""
+        """Open the gates before anybody comes."""
         self.broker.begin(self.outages)
-        for each in (*self.gates, self.people):
-            each.begin()
-
-    def check(self) -> None:
-        """Compare everything with what brute force finds."""
-        self.checks.final()
+        for gate in self.gates:
+            gate.begin()
+        super().begin()
 
     def did(self) -> Mapping[str, int]:
         """Count crossings that were answered, alerts, and what befell the gates' own processes."""

@@ -1,12 +1,13 @@
 """The people: they open and close rounds, knock twice, too early, too late, at the wrong door, tomorrow."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.contracts import registry
 from shared.contracts import screening as contract
 from shared.contracts.base import Model
-from shared.contracts.envelope import Message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import Charges, HouseholdFact, Roster
 from shared.contracts.screening import (
@@ -19,9 +20,9 @@ from shared.contracts.screening import (
     ScreeningCommand,
     Visit,
 )
+from shared.contracts.topics import Topic
 from shared.flow.records import Arrival, Record
 from shared.kernel.codes import desk_of
-from shared.kernel.ids import new_ulid
 from tests.simulation.log import Log
 from tests.simulation.rounds.world import STREET, TODAY, World
 from tests.simulation.scheduler import Scheduler
@@ -40,7 +41,6 @@ class Actors:
     world: World
     opened: dict[str, OpenRound] = field(default_factory=dict)
     commands: set[str] = field(default_factory=set)
-    bad: int = 0
     _tries: dict[str, OpenRound] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -56,14 +56,14 @@ class Actors:
         for _ in range(rng.choice((0, 0, 1))):
             self.scheduler.at(rng.uniform(0, 100), self._say_nonsense)
 
-    def _registry_says(self, fact: Model) -> "Append":
+    def _registry_says(self, fact: Model) -> Callable[[], None]:
         match fact:
             case HouseholdFact():
-                return Append(self, registry.HOUSEHOLDS_TOPIC, registry.HOUSEHOLD, fact.household, fact)
+                return self._append(registry.HOUSEHOLDS_TOPIC, registry.HOUSEHOLD, fact.household, fact)
             case Charges():
-                return Append(self, registry.CHARGES_TOPIC, registry.CHARGES, fact.desk, fact)
+                return self._append(registry.CHARGES_TOPIC, registry.CHARGES, fact.desk, fact)
             case Roster():
-                return Append(self, registry.ROSTERS_TOPIC, registry.ROSTER, fact.desk, fact)
+                return self._append(registry.ROSTERS_TOPIC, registry.ROSTER, fact.desk, fact)
             case _:
                 raise TypeError(type(fact).__name__)
 
@@ -95,7 +95,7 @@ class Actors:
         self._command(closing, self.world.issuer(opening.scope).holder or "")
 
     def _command(self, command: OpenRound | CloseRound | PutCriterion, actor: str) -> None:
-        id_ = self.ulid()
+        id_ = self.scheduler.ulid()
         self.commands.add(id_)
         if isinstance(command, OpenRound):
             self._tries[id_] = command
@@ -130,14 +130,11 @@ class Actors:
                 continue
             for _ in range(rng.choice((0, 1, 2, 4, 7))):
                 when = max(0.0, after + (rng.uniform(-10, 10) if eager else rng.expovariate(1 / 40)))
-                self.scheduler.at(when, self._knocking(opening, household))
+                self.scheduler.at(when, partial(self._knock, opening, household))
         for _ in range(rng.choice((0, 1, 3))):
             self.scheduler.at(after + rng.uniform(0, 200), lambda: self._knock_wrongly(opening))
 
-    def _knocking(self, opening: OpenRound, household: str) -> "Knock":
-        return Knock(self, opening, household)
-
-    def knock(self, opening: OpenRound, household: str) -> None:
+    def _knock(self, opening: OpenRound, household: str) -> None:
         """Visit a household where it lives now or lived before."""
         rng, versions = self.scheduler.random, self.world.households[household]
         fact = rng.choice((versions[0], versions[0], versions[-1]))
@@ -175,7 +172,7 @@ class Actors:
             round=round_, desk=desk, household=household, found=found, members=members,
             by=f"{desk}/cw5:area-chief", at=self._claimed(),
         )  # fmt: skip
-        self._send(Append(self, contract.VISITS_TOPIC, contract.VISIT, desk, visit, careless=True))
+        self._send(self._append(contract.VISITS_TOPIC, contract.VISIT, desk, visit, careless=True))
 
     def _measure(self) -> None:
         """Take a temperature: of somebody who lives there, of a pass's pseudonym, or of nobody known."""
@@ -189,7 +186,7 @@ class Actors:
             person=person, temperature=self._degrees(), means=rng.choice(("gate", "self", "phone")),
             at=self._claimed(),
         )  # fmt: skip
-        self._send(Append(self, contract.READINGS_TOPIC, contract.READING, fact.desk, reading, careless=True))
+        self._send(self._append(contract.READINGS_TOPIC, contract.READING, fact.desk, reading, careless=True))
 
     def _claimed(self) -> datetime:
         """Return when somebody says it was: mostly now, now and then another hour, yesterday or tomorrow."""
@@ -201,7 +198,7 @@ class Actors:
             return now - timedelta(days=rng.choice((1, 1, 2)))
         return now + timedelta(seconds=rng.choice((5, 90, 86_400)))
 
-    def _send(self, append: "Append") -> None:
+    def _send(self, append: Callable[[], None]) -> None:
         rng = self.scheduler.random
         self.scheduler.at(rng.expovariate(1 / rng.choice((1, 8, 60))), append)
         if rng.random() < 0.1:  # the client did not hear that it was taken
@@ -209,50 +206,15 @@ class Actors:
 
     def _say_nonsense(self) -> None:
         """A temperature nobody has, in a record that cannot be read for it."""
-        self.bad += 1
-        headers = (
-            ("ce_id", f"nonsense-{self.bad}".encode()),
-            ("ce_type", contract.READING.encode()),
+        desk = self.world.communities[0]
+        value = (
+            b'{"desk":"%s","household":"household-x","person":"person-x","temperature":77}' % desk.encode()
         )
-        desk = self.world.communities[0].encode()
-        body = b'{"desk":"%s","household":"household-x","person":"person-x","temperature":77}' % desk
-        self.log.append(Message(contract.READINGS_TOPIC.name, desk, body, headers))
+        self.log.say_nonsense(contract.READINGS_TOPIC, contract.READING, desk, value)
 
-    def ulid(self) -> str:
-        """Mint an id as an edge would."""
-        return new_ulid(self.scheduler.now, self.scheduler.random.randbytes(10))
-
-
-class Append:
-    """One record under one id, however often it is sent; a careless one lands beside its partition."""
-
-    def __init__(
-        self,
-        actors: Actors,
-        topic: contract.Topic,
-        type_: str,
-        key: str,
-        body: Model,
-        *,
-        careless: bool = False,
-    ) -> None:
-        self._actors = actors
-        self._record = topic, type_, key, body
-        self._id = actors.ulid()
-        self._stray = careless and actors.scheduler.chance(0.04)
-
-    def __call__(self) -> None:
-        topic, type_, key, body = self._record
-        self._actors.log.say(topic, type_, key, body, id_=self._id, stray=self._stray)
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """A visit that is planned; what is found is decided at the door."""
-
-    actors: Actors
-    opening: OpenRound
-    household: str
-
-    def __call__(self) -> None:
-        self.actors.knock(self.opening, self.household)
+    def _append(
+        self, topic: Topic, type_: str, key: str, body: Model, *, careless: bool = False
+    ) -> Callable[[], None]:
+        """Return what appends a record, always under one id; a careless one lands beside its partition."""
+        id_, stray = self.scheduler.ulid(), careless and self.scheduler.chance(0.04)
+        return partial(self.log.say, topic, type_, key, body, id_=id_, stray=stray)

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.screening.store import CHARGES, DENOMINATORS, HEADS, HOUSEHOLDS
+from shared.contracts import screening as contract
 from shared.contracts.alerts import Alert
-from shared.contracts.base import Model
-from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import Charges, HouseholdFact
 from shared.contracts.screening import (
     Coverage,
@@ -19,79 +18,63 @@ from shared.contracts.screening import (
     Visit,
 )
 from shared.flow.documents import Write
-from shared.flow.records import Arrival, Unreadable
-from tests.simulation.applying import Applying
+from shared.flow.records import Record
 from tests.simulation.rounds.oracle import Oracle
 from tests.simulation.rounds.truth import Frozen, Truth
 from tests.simulation.rounds.world import World
-from tests.simulation.storage import Store, View
+from tests.simulation.storage import View
 from tests.simulation.violation import require
+from tests.simulation.watching import Watching
 
 Place = tuple[str, str]
 """(round, desk)."""
 
 
 @dataclass(slots=True)
-class Checks:
-    """Watches one simulation."""
+class Checks(Watching):
+    """Watches some rounds."""
 
-    store: Store
+    commands = (contract.COMMANDS_TOPIC,)
+
     world: World
     truth: Truth
     oracle: Oracle = field(default_factory=Oracle)
     frozen: dict[Place, Frozen] = field(default_factory=dict)
     shown: dict[Place, dict[int, Coverage]] = field(default_factory=lambda: defaultdict(dict))
     pages: dict[tuple[str, str, str, int], PartFrozen] = field(default_factory=dict)
-    told: dict[str, Model] = field(default_factory=dict)
-    outcomes: dict[str, str] = field(default_factory=dict)
     alerts: set[str] = field(default_factory=set)
-    bad: set[str] = field(default_factory=set)
     visits: dict[str, Visit] = field(default_factory=dict)
-    applying: Applying = field(init=False)
     _lived: dict[str, list[dict[str, HouseholdFact]]] = field(
         default_factory=lambda: defaultdict(lambda: [{}])
     )
     _charged: dict[str, list[Charges | None]] = field(default_factory=lambda: defaultdict(lambda: [None]))
     _since: dict[int, dict[str, tuple[int, int]]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.applying = Applying(self.store)
-
     # --- what is appended ---
 
-    def appended(self, arrival: Arrival) -> None:
+    def said(self, record: Record) -> None:
         """Check a record the moment it stands in the log."""
-        if isinstance(arrival, Unreadable):
-            origin = arrival.origin
-            self.bad.add(f"{origin.topic}/{origin.partition}/{origin.offset}")
-            return
-        self.truth.told(arrival)
-        body: Model = arrival.body
+        self.truth.told(record)
+        body = record.body
         match body:
             case Coverage():
                 self._coverage(body)
             case CoverageTally():
-                self._same(f"{body.covers} tally of {body.round}/{body.desk} to {body.to}@{body.v}", body)
+                self.same(f"{body.covers} tally of {body.round}/{body.desk} to {body.to}@{body.v}", body)
             case RoundFact():
-                self._same(f"{body.round.round}@{body.v}", body)
+                self.same(f"{body.round.round}@{body.v}", body)
             case PartFrozen():
                 self._frozen_fact(body)
             case Alert():
                 require(body.alert in self.truth.fevers, "no alert without a fever", body.text)
                 self.alerts.add(body.alert)
-            case Outcome():
-                known = self.outcomes.setdefault(body.command, body.model_dump_json())
-                require(known == body.model_dump_json(), "one outcome a command", body.command)
             case _:
                 pass
-
-    def _same(self, name: str, body: Model) -> None:
-        require(self.told.setdefault(name, body) == body, "one version, one content", name)
 
     def _coverage(self, coverage: Coverage) -> None:
         place = coverage.round, coverage.desk
         name = f"{coverage.round}/{coverage.desk}@{coverage.v}"
-        self._same(name, coverage)
+        self.same(name, coverage)
         self.shown[place][coverage.v] = coverage
         total = CoverageCounts.total_of(coverage.cells.values())
         require(total == coverage.total, "the cells add up", name)

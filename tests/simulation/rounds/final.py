@@ -1,60 +1,41 @@
 """What must hold once nothing is left to do: every number what brute force finds, every hole by its name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from services.screening.domain import tally
 from services.screening.domain.sheet import Head, sheet_id
 from services.screening.store import DENOMINATORS, HEADS, SHEETS
-from shared.contracts.outcomes import Outcome
-from shared.contracts.screening import Coverage, Visit
-from shared.flow.partitions import partition_of
-from shared.flow.records import Record
-from tests.simulation.log import PARTITIONS, Log
-from tests.simulation.rounds.actors import Actors
+from shared.contracts.screening import VISITS_TOPIC, Coverage
+from tests.simulation.log import Log
 from tests.simulation.rounds.checks import Checks, Place
 from tests.simulation.rounds.oracle import OracleDesk
 from tests.simulation.violation import require
 
 GROWING = ("households", "covered", "persons", "persons_covered", "later", "later_covered")
-CONSUMED = ("screening.commands", "screening.visits", "screening.readings", "registry.")
 
 
-def check(checks: Checks, log: Log, actors: Actors) -> None:
-    """Check a quiet system."""
-    _bad_data(checks, log)
-    _outcomes(checks, log)
-    require(checks.alerts == checks.truth.fevers, "each fever has its alert", f"{checks.truth.fevers}")
-    _reached(checks, actors)
-    for place, desk in checks.oracle.desks.items():
-        _desk(checks, place, desk)
-    _nothing_lost(checks, log)
-    for place, versions in checks.shown.items():
-        _grows(place, [versions[v] for v in sorted(versions)])
-        _exact(checks, place, versions[max(versions)])
+class RoundChecks(Checks):
+    """All checks of a round: those at every step, and these."""
+
+    def quiet(self, log: Log) -> None:
+        """Check a quiet system."""
+        require(self.alerts == self.truth.fevers, "each fever has its alert", f"{self.truth.fevers}")
+        _reached(self)
+        for place, desk in self.oracle.desks.items():
+            _desk(self, place, desk)
+        _nothing_lost(self, log)
+        for place, versions in self.shown.items():
+            _grows(place, [versions[v] for v in sorted(versions)])
+            _exact(self, place, versions[max(versions)])
 
 
-def _bad_data(checks: Checks, log: Log) -> None:
-    consumed = {place for place in checks.bad if place.startswith(CONSUMED)}
-    require(set(log.dead) == consumed, "dead letters are exactly the bad records", f"{log.dead} {consumed}")
-
-
-def _outcomes(checks: Checks, log: Log) -> None:
-    sent = {record.id for record in log.all("screening.commands.v1") if record.id}
-    require(sent == set(checks.outcomes), "each command has its outcome", f"{sent ^ set(checks.outcomes)}")
-    for command, outcome in checks.outcomes.items():
-        stored = checks.store.get("outcomes", command)
-        told = Outcome.model_validate_json(outcome).model_dump(mode="json", exclude={"command"})
-        kept = {key: value for key, value in (stored or {}).items() if key in told}
-        require(kept == told, "the outcome told is the one stored", command)
-
-
-def _reached(checks: Checks, actors: Actors) -> None:
+def _reached(checks: Checks) -> None:
     """Each accepted round is open or closed at every desk it goes to; one scope has one open round."""
     live: dict[str, str] = {}
     for body in checks.store.all("rounds"):
         scope, status = body["scope"], body["status"]
-        require(body["_id"] in actors.opened, "no round from nowhere", body["_id"])
+        require(body["_id"] in checks.truth.opened, "no round from nowhere", body["_id"])
         if status == "open":
             require(live.setdefault(scope, body["_id"]) == body["_id"], "one open round a scope", scope)
         for desk in _path(checks, body["_id"], body["desk"]):
@@ -145,25 +126,9 @@ def _same(shown: list[tuple[str, str]], right: set[tuple[str, str]], invariant: 
 
 
 def _nothing_lost(checks: Checks, log: Log) -> None:
-    """Each visit at its desk counts, waits or is listed; what lay on the wrong partition was moved."""
-    for topic in ("screening.visits.v1", "screening.readings.v1", "screening.commands.v1"):
-        home: set[str] = set()
-        strays: set[str] = set()
-        for record in log.all(topic):
-            at_home = partition_of(record.origin.key, PARTITIONS) == record.origin.partition
-            (home if at_home else strays).add(record.id)
-        require(strays <= home, "a record on the wrong partition is moved", f"{strays - home}")
-    applied = {record.id for record in _at_home(log) if isinstance(record.body, Visit)}
-    require(applied == set(checks.visits), "no visit is lost", f"{applied ^ set(checks.visits)}")
-
-
-def _at_home(log: Log) -> Iterable[Record]:
-    for record in (*log.all("screening.visits.v1"), *log.all("screening.readings.v1")):
-        if (
-            isinstance(record, Record)
-            and partition_of(record.origin.key, PARTITIONS) == record.origin.partition
-        ):
-            yield record
+    """Each visit at its desk counts, waits or is listed."""
+    said = {record.id for record in log.in_place(VISITS_TOPIC.name)}
+    require(said == set(checks.visits), "no visit is lost", f"{said ^ set(checks.visits)}")
 
 
 def _grows(place: Place, versions: list[Coverage]) -> None:

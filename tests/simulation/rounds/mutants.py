@@ -1,14 +1,12 @@
 """Planted faults of a round: each breaks one rule, and the checks must find it."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from unittest import mock
 
 from services.screening.domain import merging, tally
 from services.screening.domain.denominator import Place
-from services.screening.domain.fever import Fever
 from services.screening.domain.merging import Ground
 from services.screening.domain.sheet import NAMED, Head, Sheet
 from services.screening.handlers import sheets, telling
@@ -16,17 +14,13 @@ from services.screening.handlers.sheets import Sheets
 from services.screening.store import DENOMINATORS
 from shared.contracts.envelope import Message
 from shared.contracts.screening import CoverageTally, Reading, Visit
-from shared.domain.dated import Dated
 from shared.flow.documents import Documents
 from shared.flow.records import Arrival, Record
 from shared.service import rollup
 from tests.simulation.frame import Mutant
 from tests.simulation.planted import bent, last_tally_wins, shared_mutants
-from tests.simulation.rounds.truth import FEVER
-from tests.simulation.rounds.world import ZONE
-
-SOURCE = "screening"
-FEVERS = Dated([(datetime(2020, 1, 1, tzinfo=UTC), Fever(celsius=FEVER))])
+from tests.simulation.rounds.world import FEVERS, SOURCE
+from tests.simulation.scheduler import ZONE
 
 
 def _adds(sheet: Sheet, place: Place, slot: int, visit: Visit, at: int) -> None:
@@ -203,6 +197,7 @@ MUTANTS = (
     ),
     *shared_mutants(
         {
+            "strays dropped": ("a record on the wrong partition is moved",),
             "published before the commit": (
                 "one version, one content",
                 "no alert without a fever",

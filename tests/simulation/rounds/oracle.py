@@ -9,7 +9,7 @@ from shared.contracts.screening import Census, FrozenHousehold, Opening, Reading
 from shared.flow.records import Record
 from shared.kernel.clock import local_day
 from tests.simulation.rounds.truth import COUNTED_AS, COVERING, GONE
-from tests.simulation.rounds.world import ZONE
+from tests.simulation.scheduler import ZONE
 
 LADDER = ("nobody-home", "refused", "vacant", "moved-away", "screened")
 Frozen = Mapping[str, FrozenHousehold]

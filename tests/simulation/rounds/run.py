@@ -1,14 +1,14 @@
 """One simulated round from one seed."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from services.screening import subscribers
-from services.screening.domain.fever import Fever
 from services.screening.domain.round import Terms
 from services.screening.handlers.progress import CoverageRoll
 from services.screening.handlers.rounds import Rounds
 from services.screening.handlers.sheets import Sheets
+from services.screening.ticker import Ticker
 from shared.contracts import registry
 from shared.contracts import screening as contract
 from shared.domain.dated import Dated
@@ -18,18 +18,18 @@ from shared.kernel.clock import Clock
 from shared.service import rosters
 from tests.simulation.frame import HONEST, Groups, Mutant, Simulation
 from tests.simulation.replicas import Faults
-from tests.simulation.rounds import final
 from tests.simulation.rounds.actors import Actors
-from tests.simulation.rounds.checks import Checks
-from tests.simulation.rounds.ticking import ticker
-from tests.simulation.rounds.truth import FEVER, Truth
-from tests.simulation.rounds.world import ZONE, build
-from tests.simulation.ticking import Appends, Looks
+from tests.simulation.rounds.final import RoundChecks
+from tests.simulation.rounds.ticking import RoundReads
+from tests.simulation.rounds.truth import Truth
+from tests.simulation.rounds.world import BEGAN, FEVERS, SOURCE, build
+from tests.simulation.scheduler import ZONE
+from tests.simulation.ticking import Looks
 
-SOURCE = "screening"
-BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from shared.messaging.producer import Producer
+
 TERMS = Dated([(BEGAN, Terms(due=60, skew=300))])
-FEVERS = Dated([(BEGAN, Fever(celsius=FEVER))])
 ROUGHNESS = (
     Faults(crash=0, storage=0, publish=0, rebalances=2, crashes=0),
     Faults(crash=0.002, storage=0.02, publish=0.01, rebalances=12, crashes=8, stall=0.03),
@@ -58,29 +58,22 @@ GROUPS: Groups = {
 class RoundSimulation(Simulation):
     """Screening under one seed."""
 
-    name = "round"
+    name = "rounds"
     groups = GROUPS
+    checks: RoundChecks
     looks = 3
 
     def __init__(self, seed: int, mutant: Mutant = HONEST) -> None:
         super().__init__(seed, mutant)
         world = build(self.scheduler.random)
-        self.actors = Actors(self.scheduler, self.log, world)
-        self.checks = Checks(self.store, world, Truth(self.actors.opened))
-        self.store.on_session.append(self.checks.began)
-        self.start(self.checks, self.scheduler.random.choice(ROUGHNESS))
+        actors = Actors(self.scheduler, self.log, world)
+        checks = RoundChecks(self.store, world, Truth(actors.opened))
+        self.start(actors, checks, self.scheduler.random.choice(ROUGHNESS))
 
-    def ticker(self, clock: Clock, appends: Appends) -> Looks:
+    def ticker(self, clock: Clock, producer: "Producer") -> Looks:
         """Return screening's ticker."""
-        return ticker(self.store, clock, appends)
-
-    def begin(self) -> None:
-        """Let registry speak, rounds be opened and doors be knocked at."""
-        self.actors.begin()
-
-    def check(self) -> None:
-        """Compare everything with what brute force finds."""
-        final.check(self.checks, self.log, self.actors)
+        reads: Any = RoundReads(self.store)  # both what it queries and its copies of rosters
+        return Ticker(lambda: reads, lambda: reads, lambda: producer, clock=clock, source=SOURCE, every=0)
 
     def did(self) -> Mapping[str, int]:
         """Count rounds, frozen desks, doors with an answer, and alerts."""

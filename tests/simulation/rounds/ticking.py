@@ -1,24 +1,14 @@
-"""Screening's own ticker on the simulated clock, with what it needs to read and to append."""
-
-from typing import TYPE_CHECKING, cast
+"""What screening's ticker reads, from the simulated store."""
 
 from services.screening.store import CHARGES
-from services.screening.ticker import Ticker
 from shared.contracts.registry import Charges
 from shared.flow.documents import Body
-from shared.kernel.clock import Clock
 from tests.simulation.scheduler import pause
-from tests.simulation.storage import Store
-from tests.simulation.ticking import Appends, Looks, Reads
-
-if TYPE_CHECKING:
-    from services.screening.queries import Queries
-    from shared.messaging.producer import Producer
-    from shared.service.rosters import Rosters
+from tests.simulation.ticking import Reads
 
 
 class RoundReads(Reads):
-    """The queries screening's ticker asks."""
+    """What screening's ticker asks."""
 
     async def due(self, now_ms: int, limit: int) -> list[Body]:
         """Return progress whose due time has passed, oldest first."""
@@ -39,16 +29,3 @@ class RoundReads(Reads):
         await pause()
         body = self._store.get("charges", desk)
         return None if body is None else CHARGES.decode(body)
-
-
-def ticker(store: Store, clock: Clock, appends: Appends) -> Looks:
-    """Return screening's ticker, reading from the simulated store."""
-    reads = RoundReads(store)
-    return Ticker(
-        lambda: cast("Queries", reads),
-        lambda: cast("Rosters", reads),
-        lambda: cast("Producer", appends),
-        clock=clock,
-        source="screening",
-        every=0,
-    )

@@ -9,9 +9,9 @@ from shared.contracts.screening import FrozenHousehold, OpenRound, Reading, Visi
 from shared.flow.records import Record
 from shared.kernel.clock import local_day
 from shared.kernel.ids import derived_id
-from tests.simulation.rounds.world import ZONE
+from tests.simulation.rounds.world import FEVER
+from tests.simulation.scheduler import ZONE
 
-FEVER = 37.3
 GONE = {"vacant", "moved-away"}
 COVERING = {"screened", "vacant", "moved-away"}
 COUNTED_AS = {

@@ -6,17 +6,20 @@ facts say; but both travel on their own, so copies disagree for a while, and now
 
 import random
 from dataclasses import dataclass, field
-from datetime import date, timedelta, timezone
+from datetime import UTC, date, datetime
 
+from services.screening.domain.fever import Fever
 from shared.contracts.base import Model
 from shared.contracts.registry import Charges, ChildDesk, HouseholdFact, Roster, Seat, Superior
+from shared.domain.dated import Dated
 
 STREET = "610102001"
 ON = date(2026, 1, 1)
-ZONE = timezone(timedelta(hours=23, minutes=58))
-"""The simulation begins at midnight UTC: here the first city day ends two minutes later."""
-
 TODAY = date(2026, 1, 1)
+SOURCE = "screening"
+BEGAN = datetime(2020, 1, 1, tzinfo=UTC)
+FEVER = 37.3
+FEVERS = Dated([(BEGAN, Fever(celsius=FEVER))])
 
 
 @dataclass(frozen=True, slots=True)
