@@ -38,6 +38,6 @@ class Edge:
         return local_day(self.clock.now(), self.zone)
 
     async def refuse_outsider(self, person: str, desk: str) -> None:
-        """Raise a 403 problem unless the person holds a post here or above, or is an operator."""
+        """Raise a 403 problem unless the person holds a post of the desk's own unit or above, or operates."""
         if person not in self.operators and not await self.queries().may_change(person, desk):
             raise Problem("forbidden")

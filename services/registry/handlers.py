@@ -37,6 +37,13 @@ from shared.kernel.codes import InvalidCode, desk_of, desk_of_post
 SERVICE = "registry"
 SOURCE = "/gridloop/registry"
 RECOMPILED = "recompiled"
+
+
+def _apply_recompiled(desk: Desk, data: dict[str, Any]) -> None:
+    """Note that units are told up to this day; settling the record does the rest."""
+    desk.units_told_on = max(filter(None, (desk.units_told_on, date.fromisoformat(data["on"]))))
+
+
 APPLY: Mapping[str, Callable[[Desk, dict[str, Any]], None]] = {
     units.UNIT_PUT: units.apply_unit_put,
     posts.POST_PUT: posts.apply_post_put,
@@ -45,7 +52,7 @@ APPLY: Mapping[str, Callable[[Desk, dict[str, Any]], None]] = {
     posts.APPOINTMENT_ENDED: posts.apply_appointment_ended,
     attachments.SCHEME_ATTACHED: attachments.apply_scheme_attached,
     summaries.CHILD_SUMMARISED: summaries.apply_child_summarised,
-    RECOMPILED: lambda desk, data: None,  # noqa: ARG005 - settling the record is the whole effect
+    RECOMPILED: _apply_recompiled,
 }
 
 
@@ -145,9 +152,6 @@ class RegistryDecider:
                     docs, key, each.what, at=each.at, source=self._source, schemes=self._schemes
                 )
 
-    def mark(self, docs: Documents) -> None:
-        """Nothing is sent piecemeal, so nothing is marked."""
-
     def events(self, desk: Desk, row: Model) -> tuple[Event, ...]:
         """Return the events of a row that concerns nothing but its desk, or raise `Refused`."""
         match row:
@@ -169,8 +173,9 @@ class RegistryDecider:
         """Take the ticker's day, and name the units whose facts changed since the last one."""
         if (row.on - local_day(record.at, self._zone)).days > 1:
             raise Refused("not-yet-valid", f"{row.on} is after today")
-        changing = desk.units_changing(desk.compiled_on, self._day(desk, record, [row.on]))
-        return (Event(type=RECOMPILED, data={"on": row.on.isoformat(), "units": changing}),)
+        day = self._day(desk, record, [row.on])
+        changing = desk.units_changing(desk.units_told_on, day)
+        return (Event(type=RECOMPILED, data={"on": day.isoformat(), "units": changing}),)
 
     def _day(self, desk: Desk, record: Record, named: Iterable[date] = ()) -> date:
         # A desk's days never run backwards, whatever two brokers' clocks say around midnight.

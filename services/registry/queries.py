@@ -66,12 +66,19 @@ class Queries:
         return await self._database.find(ROSTERS.name, where, limit=10_000, fields=fields)
 
     async def may_change(self, person: str, desk: str) -> bool:
-        """Say whether a person holds a post at a desk or at one above it, as of the newest rosters."""
+        """Say whether a person holds a post of the desk's own unit or of one above, as of the newest rosters.
+
+        Whoever holds a post for a part of a desk, a building or a grid, may not say who holds the others.
+        """
         found = await self.desk(desk)
         path = found[0].path(found[0].compiled_on or date.max) if found else Desk(desk).path(date.max)
         desks = sorted({desk, *map(desk_of, path)})
         where = {"_id": {"$in": desks}, "seats.holder": person}
-        return bool(await self._database.find(ROSTERS.name, where, limit=1, fields=["_id"]))
+        rosters = await self._database.find(
+            ROSTERS.name, where, limit=len(desks), fields=["seats.holder", "seats.unit"]
+        )
+        seats = [seat for roster in rosters for seat in roster["seats"]]
+        return any(seat.get("holder") == person and seat["unit"] in desks for seat in seats)
 
     async def household(self, id_: str) -> Household | None:
         body = await self._database.one(HOUSEHOLDS.name, id_)

@@ -31,7 +31,7 @@ def compile_and_keep(docs: Documents, desk: Desk, day: date, types: Types, schem
     known = docs.get(ROSTERS, desk.code)
     if known is None or not _same(known, compiled.roster):
         docs.put(ROSTERS, desk.code, compiled.roster)
-    desk.compiled_on, desk.next_due = day, desk.due_after(day)
+    desk.compiled(day)
     desk.parents |= {parent for parent in (parent_of(compiled.roster.path),) if parent}
     docs.put(DESKS, desk.code, desk)
     _renew(docs, desk.code, day, structural_gaps(desk, compiled, schemes), STRUCTURAL)

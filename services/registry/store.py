@@ -55,6 +55,7 @@ def _desk(desk: Desk) -> Body:
         ],
         "parents": sorted(desk.parents),
         "compiled_on": _iso(desk.compiled_on),
+        "units_told_on": _iso(desk.units_told_on),
         "next_due": _iso(desk.next_due),
     }
 
@@ -94,6 +95,7 @@ def _read_desk(body: Body) -> Desk:
         },
         parents=frozenset(body["parents"]),
         compiled_on=_day(body["compiled_on"]),
+        units_told_on=_day(body.get("units_told_on", body["compiled_on"])),
         next_due=_day(body["next_due"]),
     )
 

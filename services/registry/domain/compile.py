@@ -57,7 +57,8 @@ def loops_back(post: str, superior: Superior, here: OnDay, types: Types) -> bool
         if above.post == post:
             return True
         seen.add(above.post)
-        above = superior_of(above.post, here, types).superior if above.post in here.posts else None
+        known = above.post in here.posts and place_of(above.post)[1] in types
+        above = superior_of(above.post, here, types).superior if known else None
     return False
 
 

@@ -4,7 +4,7 @@ A day `valid_to` is the first day on which something no longer holds. Nothing is
 so that any past day can be compiled again and no code is used twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -98,7 +98,11 @@ class Child:
 
 @dataclass
 class Desk:
-    """One desk. `units` keeps each unit's dated states in order; `parents`, the desks it ever lay under."""
+    """One desk. `units` keeps each unit's dated states in order; `parents`, the desks it ever lay under.
+
+    The roster is as of `compiled_on`, which any change may move; unit facts are as of `units_told_on`, which
+    only the ticker's recompilation moves: a day's beginning must be told even if a change came before it.
+    """
 
     code: str
     units: dict[str, tuple[Place, ...]] = field(default_factory=dict)
@@ -107,6 +111,7 @@ class Desk:
     children: dict[str, Child] = field(default_factory=dict)
     parents: frozenset[str] = frozenset()
     compiled_on: date | None = None
+    units_told_on: date | None = None
     next_due: date | None = None
 
     def place(self, code: str, day: date) -> Place | None:
@@ -119,20 +124,22 @@ class Desk:
         place = self.place(self.code, day)
         return place.path if place else default_path(self.code)
 
-    def days(self) -> Iterator[date]:
-        """Yield every day on which something at this desk begins or ends."""
-        dated: list[Dated] = [*self.attachments, *self.posts.values()]
-        dated += [state for states in self.units.values() for state in states]
-        dated += [a for post in self.posts.values() for a in post.appointments]
-        for each in dated:
-            yield each.valid_from
-            if each.valid_to is not None:
-                yield each.valid_to
-        yield from (edge.valid_from for post in self.posts.values() for edge in post.edges)
+    def compiled(self, day: date) -> None:
+        """Say that the roster is as of this day, and note the next day that must be looked at by itself.
 
-    def due_after(self, day: date) -> date | None:
-        """Return the next day on which this desk must be compiled again by itself."""
-        return min((each for each in self.days() if each > day), default=None)
+        What a unit's row says is told with the row; of a desk's first day nothing else is left to tell.
+        """
+        self.compiled_on, self.units_told_on = day, self.units_told_on or day
+        told = self.units_told_on
+        states = [state for states in self.units.values() for state in states]
+        due = [each for each in self._days() if each > day] + [each for each in _days(states) if each > told]
+        self.next_due = min(due, default=None)
+
+    def _days(self) -> Iterator[date]:
+        """Yield every day on which something about the posts of this desk begins or ends."""
+        yield from _days([*self.attachments, *self.posts.values()])
+        yield from _days([a for post in self.posts.values() for a in post.appointments])
+        yield from (edge.valid_from for post in self.posts.values() for edge in post.edges)
 
     def units_changing(self, after: date | None, until: date) -> list[str]:
         """Return the units whose state began or ended in the days behind `after`, up to `until`."""
@@ -145,6 +152,13 @@ class Desk:
                 for day in (state.valid_from, state.valid_to or state.valid_from)
             )
         )
+
+
+def _days(dated: Iterable[Dated]) -> Iterator[date]:
+    for each in dated:
+        yield each.valid_from
+        if each.valid_to is not None:
+            yield each.valid_to
 
 
 def default_path(code: str) -> tuple[str, ...]:

@@ -72,6 +72,8 @@ def put_household(
         raise Refused("not-yet-valid", f"{row.valid_from} is after today, {today}")
     if known is not None and row.valid_from < known.now.valid_from:
         raise Refused("before-valid", f"{row.household} was last restated from {known.now.valid_from}")
+    if len(set(row.members)) < len(row.members):
+        raise Refused("member-twice", row.household)
     if row.unit not in desk.units:
         raise Refused("unknown-household-unit", row.unit)
     for line, post in row.charges.items():
@@ -119,6 +121,9 @@ def care_unit(
 def _check_charge(desk: Desk, line: Line, post: str, types: Types) -> None:
     if post not in desk.posts:
         raise Refused("unknown-charge-post", post)
-    of_type = types[place_of(post)[1]][1].line
+    type_ = place_of(post)[1]
+    if type_ not in types:
+        raise Refused("unknown-post-type", type_)
+    of_type = types[type_][1].line
     if of_type != line:
         raise Refused("charge-line-mismatch", f"{post} is on line {of_type or 'none'}, not {line}")

@@ -16,12 +16,16 @@ POST_PUT = "post-put"
 SUPERIOR_SET = "superior-set"
 APPOINTED = "appointed"
 APPOINTMENT_ENDED = "appointment-ended"
+MOST = 8_000
+"""Posts of one desk, ended ones included: a seat is 350 bytes of a roster, a record holds 4 MB."""
 
 
 def put_post(desk: Desk, row: PutPost, types: Types) -> tuple[Event, ...]:
     """Create a seat, or restate its superior, its end or its holder."""
     _check_seat(desk, row, types)
     known = desk.posts.get(row.post)
+    if known is None and len(desk.posts) >= MOST:
+        raise Refused("too-many-posts", f"{desk.code} has {MOST}")
     if known is not None:
         _check_open(row.post, known, row.valid_from)
     events: list[Event] = []

@@ -45,6 +45,8 @@ async def http() -> AsyncIterator[Http]:
         (CITY_DUTY, 200),  # holds a post above it
         ("operator", 200),
         ("anybody", 403),
+        # A grid's chief who could appoint would be the community's by the next row.
+        ("p-610802006003007-cw5-grid-chief", 403),
     ],
 )
 async def test_only_post_holders_here_or_above_change_a_desk(http: Http, person: str, status: int) -> None:

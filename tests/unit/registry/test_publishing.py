@@ -234,6 +234,19 @@ async def test_a_recompile_publishes_the_units_whose_day_has_come(registry: Regi
     assert told.name == "renamed"
 
 
+async def test_a_units_day_is_told_even_if_another_change_came_first_that_day(
+    registry: RegistryInMemory,
+) -> None:
+    day = DAY + 3 * DAYS
+    await registry.change(COMMUNITY, unit(GRID, name="renamed", valid_from=day))
+    registry.now += 3 * DAYS
+    await registry.change(COMMUNITY, unit(f"{COMMUNITY}030", valid_from=day))
+    assert registry.value(DESKS, COMMUNITY).next_due == day, "the ticker finds it"
+    await registry.change(COMMUNITY, Recompile(unit=COMMUNITY, on=day), actor="registry")
+    told = UnitFact.model_validate_json(registry.newest("registry.units.v1")[GRID].value or b"")
+    assert (told.name, registry.value(DESKS, COMMUNITY).next_due) == ("renamed", None)
+
+
 async def test_a_desk_never_goes_back_a_day(registry: RegistryInMemory) -> None:
     await registry.change(COMMUNITY, Recompile(unit=COMMUNITY, on=DAY + DAYS), actor="registry")
     await registry.change(COMMUNITY, unit(f"{COMMUNITY}030"))

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from services.registry.domain import households, posts
+from services.registry.domain.refused import Refused
+from services.registry.domain.scheme import qualified_posts
 from services.registry.schemes import load_schemes
 from shared.contracts.registry import (
     Appoint,
@@ -88,6 +91,7 @@ REFUSALS: list[tuple[str, Sequence[Any]]] = [
     ("unknown-household-unit", [household(1, f"{COMMUNITY}999", None)]),
     ("unknown-charge-post", [household(1, GRID, f"{GRID}.c1.b1.f9/cw5:floor-head")]),
     ("charge-line-mismatch", [household(1, GRID, CHIEF)]),
+    ("member-twice", [household(1, GRID, HEAD).model_copy(update={"members": ("a-1", "a-2", "a-1")})]),
     ("not-yet-valid", [household(1, GRID, HEAD).model_copy(update={"valid_from": DAY + DAYS})]),
     ("internal-command", [Recompile(unit=COMMUNITY, on=DAY)]),
     ("internal-command", [SummariseChild(unit=COMMUNITY, child="610802006004", v=1)]),
@@ -105,6 +109,27 @@ async def test_a_row_is_refused_by_its_code_and_the_rest_stands(
     assert (last.accepted, last.code, last.detail is not None) == (False, code, True)
     assert neighbour.accepted
     assert f"{COMMUNITY}020" in registry.value(DESKS, COMMUNITY).units
+
+
+@pytest.mark.req("S0-01")
+async def test_a_post_whose_type_left_its_scheme_file_is_refused_by_its_code(
+    registry: RegistryInMemory,
+) -> None:
+    desk = registry.value(DESKS, COMMUNITY)
+    types = {name: each for name, each in qualified_posts(SCHEMES).items() if name != "cw5:floor-head"}
+    with pytest.raises(Refused) as refused:
+        households.put_household(desk, None, household(1, GRID, HEAD), types, DAY)
+    assert refused.value.code == "unknown-post-type"
+    assert posts.put_post(desk, post(GRID, "cw5:grid-chief/2", **under(COMMUNITY, HEAD)), types)
+
+
+async def test_a_desk_has_no_more_posts_than_its_roster_can_tell(
+    registry: RegistryInMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posts, "MOST", len(registry.value(DESKS, COMMUNITY).posts) + 1)
+    numbered = [post(GRID, f"cw5:grid-chief/{number}") for number in (2, 3)]
+    outcome = await registry.change(COMMUNITY, *numbered, post(GRID, "cw5:grid-chief/2"))
+    assert [result.code for result in outcome.results] == [None, "too-many-posts", None]
 
 
 async def test_a_household_of_another_desk_is_not_taken_over(registry: RegistryInMemory) -> None:
