@@ -7,6 +7,8 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, Field
 
 from services.checkpoint.decisions import PATH
+from services.checkpoint.domain.ground import Ground
+from services.checkpoint.domain.passes import beyond_issuer
 from services.checkpoint.edge import Edge
 from services.checkpoint.gatekeeping import Question
 from services.checkpoint.keys import KeySet, SigningKey
@@ -23,6 +25,7 @@ from shared.contracts.checkpoint import (
     OpenEmergency,
     OpenGate,
     Order,
+    PassFact,
     PassKind,
     Purpose,
     RevokePass,
@@ -30,7 +33,8 @@ from shared.contracts.checkpoint import (
 )
 from shared.contracts.outcomes import Outcome
 from shared.contracts.teams import TeamMember, TeamName
-from shared.kernel.codes import InvalidCode, desk_of
+from shared.kernel.clock import local_day
+from shared.kernel.codes import InvalidCode, desk_of, desk_of_post
 from shared.runtime.http import idempotency_key, read_model
 from shared.runtime.problems import Problem, documented, rejection
 from shared.service.appending import refuse_rejected, undecided
@@ -189,13 +193,12 @@ def _passes(edge: Edge) -> APIRouter:
         new = await read_model(request, NewPass, edge.body_limit)
         await edge.callers.refuse_outsider(person, new.issuer)
         keys, key = _signing(edge)
-        await _refuse_non_member(edge, new)
         # The pass's id is the command's, so that a retried request is the same pass.
         id_ = idempotency_key(request, edge.ulids)
         # A pass's text counts whole seconds; what is decided and what is signed must not differ.
-        since = (new.since or edge.clock.now()).replace(microsecond=0)
+        since = new.since.replace(microsecond=0) if new.since else None
         until = new.until.replace(microsecond=0)
-        if until <= since:
+        if since is not None and until <= since:
             raise Problem("invalid-body", "a pass ends after it begins")
         command = IssuePass(
             pass_id=id_,
@@ -207,11 +210,13 @@ def _passes(edge: Edge) -> APIRouter:
             since=since,
             until=until,
         )
+        await _refuse_non_member(edge, person, new, command)
         outcome = await edge.command(id_, person, command)
         if outcome is None:
             return undecided(id_)
         refuse_rejected(outcome)
-        body = {"pass": id_, "text": text_of(command, key), "qr": f"/passes/{id_}/qr"}
+        issued = PassFact.model_validate(outcome.results[0].events[0].data)
+        body = {"pass": id_, "text": text_of(issued, key), "qr": f"/passes/{id_}/qr"}
         return JSONResponse(body, 201, {"Location": f"/passes/{id_}"})
 
     @router.post("/passes/{pass_id}/revocation", status_code=201)
@@ -252,10 +257,26 @@ def _signing(edge: Edge) -> tuple[KeySet, SigningKey]:
     return keys, key
 
 
-async def _refuse_non_member(edge: Edge, new: NewPass) -> None:
-    """Refuse a person who is no member of the household: past this point only the pseudonym is known."""
-    household = await edge.queries().household(new.household)
-    if household is not None and new.person not in household.members:
+async def _refuse_non_member(edge: Edge, person: str, new: NewPass, command: IssuePass) -> None:
+    """Refuse a person who is no member of the household: past this point only the pseudonym is known.
+
+    Who lives where is nobody's to try out: what the decision will refuse anyway is refused before that.
+    """
+    queries, rosters, now = edge.queries(), edge.callers.rosters(), edge.clock.now()
+    ground = Ground(
+        actor=person,
+        now=now,
+        today=local_day(now, edge.zone),
+        rules=edge.rules.on(now),
+        here=await rosters.roster(desk_of_post(new.issuer)),
+        there=await rosters.roster(desk_of(new.area)),
+    )
+    household, area = await queries.household(new.household), await queries.unit(new.area)
+    desk = await queries.desk(desk_of(new.area))
+    refused = beyond_issuer(command, ground, household=household, area=area, desk=desk)
+    if refused is not None:
+        raise rejection(refused.code, refused.detail)
+    if household is None or new.person not in household.members:
         raise rejection("not-a-member", new.household)
 
 

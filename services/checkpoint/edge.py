@@ -14,7 +14,7 @@ from shared.contracts.checkpoint import CheckpointCommand, GateFact, Order, Pass
 from shared.contracts.outcomes import Outcome
 from shared.domain.dated import Dated
 from shared.kernel.clock import Clock
-from shared.kernel.codes import InvalidCode, parse
+from shared.kernel.codes import InvalidCode, desk_of_post, parse
 from shared.kernel.ids import UlidFactory
 from shared.runtime.problems import Problem
 from shared.service.appending import Appender
@@ -53,6 +53,19 @@ class Edge:
         if found is None or not await self.sees(person, found.desk):
             raise Problem("not-found")
         return found
+
+    async def holds_text(self, request: Request, issued: PassFact) -> bool:
+        """Return whether a pass's text is the caller's to give out: whoever shows it passes as its holder.
+
+        It is for the post that issued it, and for the one that answers for the household first.
+        """
+        household = await self.queries().household(issued.household)
+        charge = household.charges.get("main") if household else None
+        person, rosters = self.callers.person(request), self.callers.rosters()
+        for post in filter(None, (issued.issuer, charge)):
+            if (await self.callers.holders.of(desk_of_post(post), rosters)).get(post) == person:
+                return True
+        return False
 
     async def sees(self, person: str, desk: str) -> bool:
         """Return whether somebody holds a post at a desk, above it or below it."""

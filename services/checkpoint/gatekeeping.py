@@ -175,34 +175,37 @@ class Gatekeeper:
     def _asked(
         self, person: Person, presented: Presented | None, known: PassView | None, moment: _Moment
     ) -> Asked:
-        lives = self._lives(person.claims, known, moment)
+        home, said = self._home(presented, known, moment), self._claimed(person.claims, moment)
         since = moment.now_ms - moment.rules.replay_ms
         return Asked(
             direction=moment.direction,
             now_ms=moment.now_ms,
             shown=_shown_pass(presented, known) if presented else None,
             presented=bool(person.text),
-            resident=lives is True,
-            claimed=person.claims is not None and lives is not False,
+            # What cannot be known must not shut anybody out of their home.
+            resident=home is not False or said is True,
+            claimed=person.claims is not None and (home is True or said is not False),
             elsewhere=presented is not None
             and self._passages.elsewhere(presented.pass_id, moment.direction, moment.code, since),
             data_age=moment.data_age,
         )
 
-    def _lives(self, claim: Claim | None, known: PassView | None, moment: _Moment) -> bool | None:
-        """Return whether the pass or the claim names a home inside the area; None where nothing is known."""
-        areas = moment.gate.areas
-        if known is not None and self._views.lives_in(known.household, areas):
-            return True
-        if claim is None:
-            return None
-        if claim.household is not None:
-            return self._views.lives_in(claim.household, areas)
-        if claim.unit is None:
-            return False
-        inside = self._views.unit_in(claim.unit, areas)
-        # A unit that no household is known of may still be in this community: that is for people to say.
-        return inside if inside is not None or desk_of(claim.unit) == desk_of(moment.code) else False
+    def _home(self, presented: Presented | None, known: PassView | None, moment: _Moment) -> bool | None:
+        """Return whether the holder of a pass lives inside the area; None where it cannot be known.
+
+        Of a pass that is not known yet, its own area says where its household lives.
+        """
+        if known is not None:
+            return self._views.lives_in(known.household, moment.gate.areas)
+        return self._views.place_in(presented.area, moment.gate.areas) if presented else False
+
+    def _claimed(self, claim: Claim | None, moment: _Moment) -> bool | None:
+        """Return whether a claim names a home inside the area; None where that is for people to say."""
+        if claim is not None and claim.household is not None:
+            return self._views.lives_in(claim.household, moment.gate.areas)
+        if claim is not None and claim.unit is not None:
+            return self._views.place_in(claim.unit, moment.gate.areas)
+        return False
 
     def _posts(
         self, decision: Decision, person: Person, known: PassView | None, moment: _Moment

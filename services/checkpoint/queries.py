@@ -7,10 +7,10 @@ from typing import Any, Final
 from services.checkpoint.domain.gate_day import GateDay, gate_day_id
 from services.checkpoint.domain.gates import GateDesk
 from services.checkpoint.domain.presence import Presence, presence_id
-from services.checkpoint.store import DESKS, DUE_FIELDS, GATE_DAYS, HOUSEHOLDS, PASSES, PRESENCE
+from services.checkpoint.store import DESKS, DUE_FIELDS, GATE_DAYS, HOUSEHOLDS, PASSES, PRESENCE, UNITS
 from shared.contracts.checkpoint import GateFact, PassFact
 from shared.contracts.outcomes import Outcome
-from shared.contracts.registry import HouseholdFact
+from shared.contracts.registry import HouseholdFact, UnitFact
 from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
 from shared.kernel.codes import desk_of
@@ -39,18 +39,23 @@ class Queries:
     async def gates(self, area: str) -> list[GateFact]:
         """Return the gates of an area, or of a whole community, by code; open and closed."""
         desk = desk_of(area)
-        held = await self._desk(desk)
+        held = await self.desk(desk)
         return [gate for _, gate in sorted(held.gates.items()) if area in (gate.area, desk)]
 
     async def gate(self, code: str) -> GateFact | None:
         """Return one gate."""
-        return (await self._desk(desk_of(code))).gates.get(code)
+        return (await self.desk(desk_of(code))).gates.get(code)
 
     async def gate_days(self, gates: Sequence[str], day: date) -> list[GateDay]:
         """Return what some gates counted on a day; a gate that nobody passed has none."""
         ids = [gate_day_id(gate, day) for gate in gates]
         bodies = await self._database.find(GATE_DAYS.name, {"_id": {"$in": ids}}, limit=len(ids) or 1)
         return [GATE_DAYS.decode(body) for body in bodies]
+
+    async def unit(self, code: str) -> UnitFact | None:
+        """Return the copy of a unit."""
+        body = await self._database.one(UNITS.name, code)
+        return None if body is None else UNITS.decode(body)
 
     async def issued(self, pass_id: str) -> PassFact | None:
         """Return one pass."""
@@ -75,6 +80,7 @@ class Queries:
         body = await self._database.one(OUTCOMES.name, command)
         return None if body is None else OUTCOMES.decode(body)
 
-    async def _desk(self, desk: str) -> GateDesk:
+    async def desk(self, desk: str) -> GateDesk:
+        """Return the gates of a community."""
         body = await self._database.one(DESKS.name, desk)
         return GateDesk() if body is None else DESKS.decode(body)

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from services.checkpoint.edge import Edge
 from services.checkpoint.pass_text import qr_svg, text_of
-from services.checkpoint.presenting import counts_json, gate_json, pass_json, presence_json
+from services.checkpoint.presenting import Json, counts_json, gate_json, pass_json, presence_json
 from shared.contracts.checkpoint import PassFact
 from shared.kernel.clock import from_ms, local_day
 from shared.kernel.codes import InvalidCode, desk_of
@@ -50,15 +50,15 @@ def areas_and_passes(edge: Edge) -> APIRouter:
 
     @router.get("/passes/{pass_id}")
     async def read_pass(request: Request, pass_id: str) -> Response:
-        """Return a pass and its text, written with the key of today."""
+        """Return a pass; to who may give it out also its text, written with the key of today."""
         found = await edge.issued(request, pass_id)
-        return JSONResponse({**pass_json(found), "text": _text(edge, found), "qr": f"/passes/{pass_id}/qr"})
+        return JSONResponse({**pass_json(found), **await _given_out(edge, request, found)})
 
     @router.get("/passes/{pass_id}/qr")
     async def read_qr(request: Request, pass_id: str) -> Response:
-        """Return a pass's QR code, to print or to show."""
+        """Return a pass's QR code, to print or to show; only to who may give it out."""
         found = await edge.issued(request, pass_id)
-        return Response(qr_svg(_text(edge, found)), media_type="image/svg+xml")
+        return Response(qr_svg(await _text_or_none_such(edge, request, found)), media_type="image/svg+xml")
 
     @router.get("/pass-keys")
     async def pass_keys() -> Response:
@@ -75,6 +75,19 @@ def areas_and_passes(edge: Edge) -> APIRouter:
         return JSONResponse(stored.model_dump(mode="json", exclude_none=True))
 
     return router
+
+
+async def _given_out(edge: Edge, request: Request, issued: PassFact) -> Json:
+    """Return a pass's text and where its code is drawn; nothing to whom it is not for."""
+    if not await edge.holds_text(request, issued):
+        return {}
+    return {"text": _text(edge, issued), "qr": f"/passes/{issued.pass_id}/qr"}
+
+
+async def _text_or_none_such(edge: Edge, request: Request, issued: PassFact) -> str:
+    if not await edge.holds_text(request, issued):
+        raise Problem("not-found")
+    return _text(edge, issued)
 
 
 def _text(edge: Edge, issued: PassFact) -> str:

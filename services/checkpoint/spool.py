@@ -95,7 +95,7 @@ class Spool:
             self.depth -= sum(len(group.crossings) for group in groups)
 
     def close(self) -> None:
-        """Write what waits and close."""
+        """Close once the thread has written what it was handed; what still waits was promised to nobody."""
         self._thread.shutdown(wait=True)
         self._connection.close()
 

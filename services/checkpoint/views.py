@@ -7,10 +7,11 @@ Filled by a follower from the beginning of the topics. 57,125 passes and as many
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.checkpoint import GateFact, PassFact, PassStatus, Purpose
+from shared.contracts.checkpoint import GateFact, PassFact, PassStatus
 from shared.contracts.registry import HouseholdFact, Roster
 from shared.flow.records import Record
 from shared.kernel.clock import utc_ms
+from shared.kernel.codes import COMMUNITY_DIGITS, desk_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,6 @@ class GateView:
     desk: str
     area: str
     areas: tuple[str, ...]
-    purpose: Purpose
     open: bool
     duty: str
     emergency_until_ms: int
@@ -53,7 +53,10 @@ class Views:
         self.passes: dict[str, PassView] = {}
         self.homes: dict[str, HomeView] = {}
         self._exits: dict[str, str] = {}
+        # By the unit a household lives at: where it is. By each unit around one: where those inside it are.
         self._units: dict[str, tuple[str, ...]] = {}
+        self._around: dict[str, set[str]] = {}
+        self._above: dict[str, tuple[str, ...]] = {}
         self._holders: dict[str, str] = {}
         self._rosters: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._texts: dict[str, str] = {}
@@ -80,14 +83,43 @@ class Views:
         return person in gate.manned_by or self._holders.get(gate.duty) == person
 
     def lives_in(self, household: str, areas: tuple[str, ...]) -> bool | None:
-        """Return whether a household lives inside one of some areas; None if nothing is known of it."""
+        """Return whether a household lives inside one of some areas; None where it cannot be known."""
         home = self.homes.get(household)
-        return None if home is None else any(area == home.desk or area in home.within for area in areas)
+        if home is None:
+            return None
+        return any(area in home.within for area in areas) or self._desk_in(home.desk, areas)
 
-    def unit_in(self, unit: str, areas: tuple[str, ...]) -> bool | None:
-        """Return whether a unit in which households live is inside one of some areas; None if unknown."""
-        within = self._units.get(unit)
-        return None if within is None else any(area in within for area in areas)
+    def place_in(self, unit: str, areas: tuple[str, ...]) -> bool | None:
+        """Return whether who lives in a unit may live in one of some areas; None where it cannot be known.
+
+        A unit may be wider than an area, or an overlay's that covers a part of it: its households say so.
+        """
+        at, around = self._units.get(unit, ()), self._around.get(unit, ())
+        if any(area in at or area in around or unit in self._units.get(area, ()) for area in areas):
+            return True
+        desk = desk_of(unit)
+        above = self._desk_in(desk, areas)
+        if above is not False:
+            return above
+        desks = {desk_of(area) for area in areas}
+        if unit in desks or (
+            _is_above_communities(unit) and any(self._may_hold(unit, each) for each in desks)
+        ):
+            return None
+        # A unit that no household is known of may be anywhere in its community.
+        return None if desk in desks and not (at or around) else False
+
+    def _may_hold(self, unit: str, desk: str) -> bool:
+        above = self._above.get(desk, ())
+        return unit in above or not above
+
+    def _desk_in(self, desk: str, areas: tuple[str, ...]) -> bool | None:
+        """Return whether a desk is inside one of some areas; what lies above it is in its roster."""
+        above = self._above.get(desk, ())
+        if any(area == desk or area in above for area in areas):
+            return True
+        unknown = not above and any(_is_above_communities(area) for area in areas)
+        return None if unknown else False
 
     def _gate(self, fact: GateFact) -> None:
         known = self.gates.get(fact.gate)
@@ -98,7 +130,6 @@ class Views:
             desk=fact.desk,
             area=fact.area,
             areas=(fact.area, *(fact.between or ())),
-            purpose=fact.purpose,
             open=fact.open,
             duty=fact.duty,
             emergency_until_ms=utc_ms(fact.emergency.until) if fact.emergency else 0,
@@ -125,8 +156,12 @@ class Views:
         self.homes[self._one(fact.household)] = HomeView(
             fact.v, self._one(charge) if charge else None, desk, within
         )
-        for depth, unit in enumerate(within):
-            self._units[unit] = self._path((desk, *within[: depth + 1]))
+        self._units[self._one(fact.unit)] = within
+        # Overlays stand behind the units they cover, so what is beside a unit counts like what is before it.
+        # What a household has moved away from stays: at worst somebody is referred who could be refused.
+        around = [unit for unit in within if unit != fact.unit]
+        for unit in around:
+            self._around.setdefault(unit, set()).update(around)
 
     def _roster(self, roster: Roster) -> None:
         v, posts = self._rosters.get(roster.desk, (-1, ()))
@@ -137,6 +172,7 @@ class Views:
         held = {seat.post: self._one(seat.holder) for seat in roster.seats if seat.holder}
         self._holders.update(held)
         self._rosters[roster.desk] = roster.v, tuple(held)
+        self._above[self._one(roster.desk)] = self._path(roster.path)
 
     def _one(self, text: str) -> str:
         return self._texts.setdefault(text, text)
@@ -147,3 +183,7 @@ class Views:
             known = tuple(self._one(code) for code in codes)
             self._paths[known] = known
         return known
+
+
+def _is_above_communities(area: str) -> bool:
+    return area == desk_of(area) and len(area) != COMMUNITY_DIGITS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.screening.domain.denominator import Denominator
 from services.screening.domain.sheet import Head, Sheet, head_id, sheet_id
@@ -14,6 +14,8 @@ from shared.domain.roll import Roll
 from shared.flow.decide import OUTCOMES
 from shared.flow.documents import Body
 from shared.mongo.client import Database
+
+AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,13 @@ class Queries:
         return Board(head, denominator, [SHEETS.decode(sheet) for sheet in sheets])
 
     async def rolls(self, round_: str, desks: Sequence[str]) -> list[tuple[Roll[CoverageTally], int]]:
-        """Return the coverage of some desks of a round, with versions."""
-        ids = [head_id(round_, desk) for desk in desks]
-        bodies = await self._database.find(ROLLS.name, {"_id": {"$in": ids}}, limit=len(ids) or 1)
-        return [(ROLLS.decode(body), body["v"]) for body in bodies]
+        """Return the coverage of some desks of a round, with versions, at most so many at once."""
+        found: list[tuple[Roll[CoverageTally], int]] = []
+        for start in range(0, len(desks), AT_ONCE):
+            ids = [head_id(round_, desk) for desk in desks[start : start + AT_ONCE]]
+            bodies = await self._database.find(ROLLS.name, {"_id": {"$in": ids}}, limit=AT_ONCE)
+            found += [(ROLLS.decode(body), body["v"]) for body in bodies]
+        return found
 
     async def outcome(self, command: str) -> Outcome | None:
         """Return a command's outcome."""

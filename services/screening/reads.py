@@ -75,10 +75,10 @@ def _counts(edge: Edge) -> APIRouter:
     ) -> Response:
         """Return how much is covered at a desk (the scope's by default) and `depth` levels below."""
         known = await edge.visible(edge.person(request), round_)
-        tree = await _tree(edge.queries(), round_, [desk or known.scope.desk], depth)
-        if not tree:
+        tree = await _tree(edge.queries(), round_, desk or known.scope.desk, depth)
+        if tree is None:
             raise Problem("not-found")
-        return JSONResponse(tree[0])
+        return JSONResponse(tree)
 
     @router.get("/outcomes/{command}")
     async def read_outcome(request: Request, command: str) -> Response:
@@ -104,20 +104,29 @@ async def _seen_by(edge: Edge, person: str, scope: str | None) -> Json:
     return {"scope": scope}
 
 
-async def _tree(queries: Queries, round_: str, desks: Sequence[str], depth: int) -> list[Json]:
-    """Return coverage by desk; a tree wider than a page can hold is asked for level by level."""
-    if len(desks) > TREE_MOST:
-        raise Problem("invalid-query", f"more than {TREE_MOST} desks at one level; ask for one below")
-    nodes: list[Json] = []
-    for roll, v in await queries.rolls(round_, desks):
-        shown = view(roll, v)
-        if shown is None:
-            continue
-        node = coverage_json(shown, roll)
-        if depth and shown.children:
-            node["below"] = await _tree(queries, round_, shown.children, depth - 1)
-        nodes.append(node)
-    return nodes
+async def _tree(queries: Queries, round_: str, desk: str, depth: int) -> Json | None:
+    """Return coverage at a desk and `depth` levels below; a wider level is asked for desk by desk.
+
+    It is read level by level: a city's thousand streets are no more queries than their number asks for.
+    """
+    top: list[Json] = []
+    # By desk: the list that its coverage belongs in.
+    level: dict[str, list[Json]] = {desk: top}
+    for left in range(depth, -1, -1):
+        if len(level) > TREE_MOST:
+            raise Problem("invalid-query", f"more than {TREE_MOST} desks at one level; ask for one below")
+        below: dict[str, list[Json]] = {}
+        for roll, v in await queries.rolls(round_, sorted(level)):
+            shown = view(roll, v)
+            if shown is None:
+                continue
+            node = coverage_json(shown, roll)
+            level[shown.desk].append(node)
+            if left and shown.children:
+                node["below"] = beneath = list[Json]()
+                below |= dict.fromkeys(shown.children, beneath)
+        level = below
+    return top[0] if top else None
 
 
 def _names(edge: Edge) -> APIRouter:

@@ -34,7 +34,8 @@ def groups(settings: ScreeningSettings) -> list[Group]:
             (screening.DESKS_TOPIC, screening.VISITS_TOPIC, screening.READINGS_TOPIC),
             Sheets(source=source, fever=fever, zone=settings.zone),
             lanes=2,
-            max_records=4_000,
+            max_records=8_000,
+            max_weight=4_000,
             gather=True,
         ),
         Group(
@@ -42,7 +43,8 @@ def groups(settings: ScreeningSettings) -> list[Group]:
             (screening.TALLIES_TOPIC,),
             CoverageRoll(source=source),
             lanes=2,
-            max_records=4_000,
+            max_records=8_000,
+            max_weight=4_000,
             gather=True,
         ),
         Group(

@@ -24,7 +24,18 @@ Code = Annotated[
 ]
 """A unit's code: it names a place and says nothing about what the place is inside (design §1)."""
 
-PostId = Annotated[str, StringConstraints(min_length=5, max_length=160, pattern=r"^[^/\s]+/[^/\s]+(/\d+)?$")]
+
+def _of_a_desk(post: str) -> str:
+    # Whoever loads a post's roster asks for its desk: a post of nowhere is bad data, and no rule's failure.
+    codes.desk_of_post(post)
+    return post
+
+
+PostId = Annotated[
+    str,
+    StringConstraints(min_length=5, max_length=160, pattern=r"^[^/\s]+/[^/\s]+(/\d+)?$"),
+    AfterValidator(_of_a_desk),
+]
 """`unit/scheme:type`, with `/number` for the second seat and later ones."""
 
 Addressee = Annotated[str, StringConstraints(min_length=3, max_length=160, pattern=r"^[^/\s]+/\S+$")]

@@ -202,7 +202,10 @@ class SetTeam(Model):
 
 
 class IssuePass(Model):
-    """Issue a pass to a pseudonym of a household, for an area and a window."""
+    """Issue a pass to a pseudonym of a household, for an area and a window.
+
+    Without `since` it begins when it is decided, so that the same command again has the same body.
+    """
 
     do: Literal["issue-pass"] = "issue-pass"
     pass_id: MessageId
@@ -211,12 +214,12 @@ class IssuePass(Model):
     area: Code
     household: MessageId
     subject: Handle
-    since: Instant
+    since: Instant | None = None
     until: Instant
 
     @model_validator(mode="after")
     def _window_has_an_inside(self) -> Self:
-        if self.until <= self.since:
+        if self.since is not None and self.until <= self.since:
             raise ValueError("a window ends after it begins")
         return self
 

@@ -66,26 +66,29 @@ class Sum(Generic[C]):
     changes: int
 
 
-def merge_tally(roll: Roll[T], tally: T) -> None:
-    """Keep the newest tally of each desk; what is older changes nothing."""
+def merge_tally(roll: Roll[T], tally: T) -> bool:
+    """Keep the newest tally of each desk; return whether it was: what is older changes nothing."""
+    known = roll.own if tally.covers == "own" else roll.below.get(tally.desk)
+    if known is not None and tally.rank <= known.rank:
+        return False
     if tally.covers == "own":
-        if roll.own is None or tally.rank > roll.own.rank:
-            if roll.own is None or tally.version > roll.own.version:
-                roll.overdue = False
-            if roll.own is None or (tally.version, tally.children) != (roll.own.version, roll.own.children):
-                # Whoever is newly expected has a due time too, even if it has passed already.
-                roll.next_due = utc_ms(tally.due)
-            roll.own = tally
+        if known is None or tally.version > known.version:
+            roll.overdue = False
+        if known is None or (tally.version, tally.children) != (known.version, known.children):
+            # Whoever is newly expected has a due time too, even if it has passed already.
+            roll.next_due = utc_ms(tally.due)
+        roll.own = tally
     else:
-        known = roll.below.get(tally.desk)
-        if known is None or tally.rank > known.rank:
-            roll.below[tally.desk] = tally
+        roll.below[tally.desk] = tally
+    return True
 
 
-def tick(roll: Roll[T], due: int) -> None:
-    """Say at `due` (ms) that children are missing; a tick for another due changes nothing."""
-    if roll.next_due == due:
-        roll.overdue, roll.next_due = bool(roll.unreported()), None
+def tick(roll: Roll[T], due: int) -> bool:
+    """Say at `due` (ms) that children are missing, and True; a tick for another due changes nothing."""
+    if roll.next_due != due:
+        return False
+    roll.overdue, roll.next_due = bool(roll.unreported()), None
+    return True
 
 
 def summed(roll: Roll[T], counts: type[C]) -> Sum[C] | None:

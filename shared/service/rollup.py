@@ -79,16 +79,21 @@ class RollUp(Merge, Generic[T]):
         )
 
     def rule(self, docs: Documents, record: Record) -> None:
-        """Merge one tally or tick."""
+        """Merge one tally or tick.
+
+        What changes nothing is not put: its version would rise, and one at every desk above it. `derive` says
+        the stored roll again all the same.
+        """
         body = record.body
         subject, desk, due = self.place(body)
         id_ = self._id(body)
         roll = docs.get(self._rolls, id_) or Roll(subject, desk)
         if isinstance(body, self._tally):
-            merge_tally(roll, body)
-        elif due is not None:
-            tick(roll, utc_ms(due))
-        docs.put(self._rolls, id_, roll)
+            changed = merge_tally(roll, body)
+        else:
+            changed = due is not None and tick(roll, utc_ms(due))
+        if changed:
+            docs.put(self._rolls, id_, roll)
 
     def derive(self, docs: Documents, arrivals: Sequence[Arrival]) -> Iterable[Message]:
         """Publish what each touched roll says now."""

@@ -9,7 +9,7 @@ from typing import Any
 from services.checkpoint.domain.rules import GateRules
 from services.checkpoint.gatekeeping import Gatekeeper, Question
 from services.checkpoint.keys import Keys, KeySet, new_file, new_key
-from services.checkpoint.pass_text import Claims, Reader, written
+from services.checkpoint.pass_text import Claims, Reader, text_of
 from services.checkpoint.views import Views
 from shared.contracts.base import Model
 from shared.contracts.checkpoint import Crossing, GateFact, PassFact
@@ -57,7 +57,9 @@ def text(keys: KeySet, **other: Any) -> str:
     """Return the text of a pass, signed by the newest key."""
     key = keys.signer(NOW)
     assert key is not None
-    return written(claims(**other), key)
+    said = dict(claims(**other))
+    window = {name: datetime.fromtimestamp(said[name], UTC) for name in ("since", "until")}
+    return text_of(pass_fact(**said | window), key)
 
 
 def gate_fact(gate: str = GATE, **other: Any) -> GateFact:

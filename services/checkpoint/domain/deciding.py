@@ -43,8 +43,8 @@ class PassNow:
 class Asked:
     """One person's question. `presented` with `shown` None: a text that is no pass of ours.
 
-    `resident`: the data says that the household named by the pass or the claim lives inside the area.
-    `claimed`: an address inside the area, or one that nothing is known of, was given.
+    `resident`: the household named by the pass or the claim lives inside the area, or where the pass's one
+    lives cannot be known. `claimed`: an address inside the area, or one nothing is known of, was given.
     """
 
     direction: Direction

@@ -1,5 +1,7 @@
 """Passes: for a household's pseudonym, an area and a window with both ends; revoked, expired (S1-09)."""
 
+from datetime import datetime
+
 from services.checkpoint.domain.gates import GateDesk
 from services.checkpoint.domain.ground import Ground, default_path, not_entitled, places_around
 from shared.contracts.checkpoint import ExpirePass, IssuePass, PassFact, RevokePass
@@ -20,19 +22,34 @@ def issue(
     """Decide a new pass; `household` and `area` are copies of registry's facts, `desk` the gates there."""
     if known is not None:
         return Refusal("pass-exists", command.pass_id)
-    refused = not_entitled(command.issuer, _places(command.area, area), ground)
-    if refused is not None:
-        return refused
-    here = desk_of(command.area)
-    if household is None or household.desk != here:
-        return Refusal("unknown-household", command.household)
-    return _not_of_this_place(command, household, area, desk) or _not_of_this_time(command, ground) or (
-        PassFact(
-            pass_id=command.pass_id, v=0, kind=command.kind, desk=here, area=command.area,
-            household=command.household, subject=command.subject, since=command.since, until=command.until,
+    # A pass's text counts whole seconds; what is decided and what is signed must not differ.
+    since = command.since or ground.now.replace(microsecond=0)
+    return (
+        beyond_issuer(command, ground, household=household, area=area, desk=desk)
+        or _not_of_this_time(command, since, ground)
+        or PassFact(
+            pass_id=command.pass_id, v=0, kind=command.kind, desk=desk_of(command.area), area=command.area,
+            household=command.household, subject=command.subject, since=since, until=command.until,
             issuer=command.issuer,
         )
     )  # fmt: skip
+
+
+def beyond_issuer(
+    command: IssuePass,
+    ground: Ground,
+    *,
+    household: HouseholdFact | None,
+    area: UnitFact | None,
+    desk: GateDesk,
+) -> Refusal | None:
+    """Return why the issuer may issue nobody of this household a pass for this area; None if they may."""
+    refused = not_entitled(command.issuer, _places(command.area, area), ground)
+    if refused is not None:
+        return refused
+    if household is None or household.desk != desk_of(command.area):
+        return Refusal("unknown-household", command.household)
+    return _not_of_this_place(command, household, area, desk)
 
 
 def revoke(
@@ -78,9 +95,9 @@ def _not_of_this_place(
     return None if known else Refusal("unknown-area", command.area)
 
 
-def _not_of_this_time(command: IssuePass, ground: Ground) -> Refusal | None:
+def _not_of_this_time(command: IssuePass, since: datetime, ground: Ground) -> Refusal | None:
     longest = ground.rules.longest_window(command.kind)
-    if command.until - command.since > longest:
+    if command.until - since > longest:
         return Refusal("window-too-long", f"{command.kind}: {longest}")
     if command.until <= ground.now:
         return Refusal("window-over", command.until.isoformat())

@@ -49,13 +49,13 @@ def hot(said: Visit | Reading, arrived: datetime, rule: Dated[Fever], zone: tzin
 def alert(said: Visit | Reading, found: Hot, copy: HouseholdFact | None, zone: tzinfo) -> Alert:
     """Return what the household's chain must hear: one alert a person and city day, however often measured.
 
-    Without a copy of the household's fact the desk itself must answer.
+    Where a household lives now its copy says, whatever desk spoke of it; without one that desk must answer.
     """
     return Alert(
         alert=derived_id(RULE, found.person, local_day(found.at, zone).isoformat()),
         rule=RULE,
         version=found.version,
-        desk=said.desk,
+        desk=copy.desk if copy else said.desk,
         unit=copy.unit if copy else said.desk,
         household=said.household,
         charge=copy.charges.get("main") if copy else None,

@@ -91,7 +91,7 @@ def take_households(
 ) -> tuple[Denominator, dict[str, Sheet]]:
     """Freeze the denominator with a sheet for each part, on which nothing was said yet."""
     denominator = freeze(terms, head.desk, charges.v if charges else 0, households)
-    head.frozen, head.charges_v = True, denominator.charges_v
+    head.frozen = True
     head.parts = tuple(part.part for part in denominator.parts)
     slots = len(terms.slots)
     sheets = {part.part: Sheet.of(head.round, head.desk, part, slots) for part in denominator.parts}

@@ -94,7 +94,6 @@ class Head:
     children: tuple[str, ...] | None = None
     children_sent: dict[str, int] = field(default_factory=dict)
     frozen: bool = False
-    charges_v: int = 0
     parts: tuple[str, ...] = ()
     facts_sent: bool = False
     early: dict[tuple[str, int], Early] = field(default_factory=dict)
@@ -173,13 +172,8 @@ def unpacked(value: int) -> tuple[int, str] | None:
 
 
 def heat(temperature: float) -> int:
-    """Return the byte that a temperature is kept as."""
+    """Return the byte that a temperature is kept as; 0 is where nobody measured."""
     return round((temperature - 30) * 10) + 1
-
-
-def celsius(kept: int) -> float | None:
-    """Return the temperature (°C) that such a byte stands for; None where nobody measured."""
-    return round(30 + (kept - 1) / 10, 1) if kept else None
 
 
 def head_id(round_: str, desk: str) -> str:

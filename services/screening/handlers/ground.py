@@ -1,5 +1,7 @@
 """What the group `screening.sheets` finds in the documents of a batch: heads, denominators, sheets."""
 
+from typing import TypeGuard
+
 from services.screening.domain.denominator import Denominator, Part
 from services.screening.domain.sheet import Head, Sheet, head_id, sheet_id
 from services.screening.store import DENOMINATORS, DESKS, SHEETS
@@ -13,6 +15,14 @@ def desk_of(body: Opening | Census | Visit | Reading) -> str:
     return body.to if isinstance(body, Opening) else body.desk
 
 
+def asks_desk(body: Model) -> TypeGuard[Opening | Reading]:
+    """Return whether a record is about the rounds that are open at its desk.
+
+    A reading from a gate is not: a pass's pseudonym is no member anywhere, and must not wait in one's place.
+    """
+    return isinstance(body, Opening) or (isinstance(body, Reading) and body.gate is None)
+
+
 def heads_of(docs: Documents, body: Model) -> list[str]:
     """Return the heads a record is about; a reading is about every open round of its desk that has days."""
     match body:
@@ -20,7 +30,7 @@ def heads_of(docs: Documents, body: Model) -> list[str]:
             return [head_id(body.round.round, body.to)]
         case Census() | Visit():
             return [head_id(body.round, body.desk)]
-        case Reading():
+        case Reading(gate=None):
             desk = docs.get(DESKS, body.desk)
             return [head_id(round_, body.desk) for round_ in sorted(desk.live)] if desk else []
         case _:

@@ -10,7 +10,7 @@ from services.screening.domain.denominator import part_of
 from services.screening.domain.fever import Fever, hot
 from services.screening.domain.merging import Ground
 from services.screening.domain.sheet import Head, Sheet, head_id, own_part, sheet_id
-from services.screening.handlers.ground import denominator_of, desk_of, heads_of, put_sheet
+from services.screening.handlers.ground import asks_desk, denominator_of, desk_of, heads_of, put_sheet
 from services.screening.handlers.telling import Telling
 from services.screening.store import (
     CHARGES,
@@ -32,7 +32,7 @@ from shared.flow.records import Arrival, Record
 from shared.kernel.clock import utc_ms
 from shared.kernel.codes import COMMUNITY_DIGITS
 
-FREEZE_WEIGHT: Final = 200
+FREEZE_WEIGHT: Final = 400
 """A freeze reads and writes a desk's every household: ten are as much as a transaction should hold."""
 
 
@@ -50,7 +50,7 @@ class Sheets(Merge):
         """Load heads, then their denominators and sheets, and the copies a freeze or a stranger asks for."""
         records = [arrival for arrival in arrivals if isinstance(arrival, Record)]
         bodies = [record.body for record in records]
-        await docs.load(DESKS, {desk_of(body) for body in bodies if isinstance(body, Opening | Reading)})
+        await docs.load(DESKS, {desk_of(body) for body in bodies if asks_desk(body)})
         at_heads = [(id_, body) for body in bodies for id_ in heads_of(docs, body)]
         await docs.load(HEADS, {id_ for id_, _ in at_heads})
         await docs.load(DENOMINATORS, {id_ for id_, _ in at_heads})

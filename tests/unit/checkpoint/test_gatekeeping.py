@@ -11,6 +11,7 @@ from services.checkpoint.keys import Keys
 from services.checkpoint.views import Views
 from shared.contracts.base import json_bytes
 from shared.contracts.checkpoint import Crossing, Emergency
+from shared.contracts.registry import Roster
 from shared.kernel.clock import SystemClock
 from tests.builders.gate import (
     AREA,
@@ -35,6 +36,7 @@ from tests.builders.gate import (
 )  # fmt: skip
 
 SECOND = timedelta(seconds=1)
+STREET = DESK[:9]
 
 
 @pytest.fixture
@@ -224,9 +226,49 @@ def test_the_devices_clock_is_kept_and_decides_nothing(gate: Gate, keys: Keys) -
 
 def test_a_boundary_post_takes_passes_of_both_sides(keys: Keys) -> None:
     post = gate_fact(FAR_GATE, purpose="boundary", area=f"{DESK}.c3", between=(AREA, OTHER_AREA))
-    gate = Gate(filled(post, pass_fact()), keys)
+    gate = Gate(filled(post, pass_fact(), household(OTHER_HOUSE, OTHER_AREA)), keys)
     assert gate.says(FAR_GATE, **{"pass": text(keys.current())}) == "allow home"
-    assert (
-        gate.says(GATE, **{"pass": text(keys.current(), area=OTHER_AREA, pass_id="pass-0009")})
-        == "deny wrong-gate"
-    )
+    astray = {"pass": text(keys.current(), area=OTHER_AREA, pass_id="pass-0009")}
+    assert gate.says(GATE, **astray) == "deny wrong-gate"
+    # Where nobody is known to live at the pass's area, it may lie inside the gate's: that is for people.
+    assert Gate(filled(), keys).says(GATE, **astray) == "refer wrong-gate"
+
+
+@pytest.mark.req("S4-15", "S2-09")
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ((), "refer wrong-gate"),
+        ((STREET,), "refer wrong-gate"),
+        (("610802008",), "deny wrong-gate"),
+    ],
+    ids=str,
+)
+def test_between_two_streets_nobody_who_lives_there_is_refused(
+    keys: Keys, paths: tuple[str, ...], said: str
+) -> None:
+    post = gate_fact(FAR_GATE, purpose="boundary", area=f"{DESK}.c3", between=(STREET, "610802007"))
+    placed = [Roster(desk=DESK, v=1, on=NOW.date(), path=(path,)) for path in paths]
+    one = {"pass": text(keys.current())}
+    assert Gate(filled(post, pass_fact(), *placed), keys).says(FAR_GATE, **one) == said
+    # The same while the fact of the pass is still on its way.
+    assert Gate(filled(post, *placed), keys).says(FAR_GATE, **one) == said
+    claim = {"claims": {"unit": AREA}}
+    expected = "deny no-pass" if said.startswith("deny") else "refer claimed-address"
+    assert Gate(filled(post, *placed), keys).says(FAR_GATE, **claim) == expected
+
+
+@pytest.mark.req("S4-15")
+def test_a_pass_whose_household_is_not_known_yet_is_referred(keys: Keys) -> None:
+    fact = pass_fact(household="household-9", area=OTHER_AREA)
+    astray = {"pass": text(keys.current(), area=OTHER_AREA)}
+    assert Gate(filled(fact), keys).says(GATE, **astray) == "refer wrong-gate"
+    assert Gate(filled(fact), keys).says(GATE, **astray, direction="out") == "deny wrong-gate"
+
+
+@pytest.mark.req("S4-15")
+def test_a_compound_claimed_at_the_gate_of_a_zone_over_it_leads_to_people(keys: Keys) -> None:
+    zone, unit = f"{DESK}.z1", f"{AREA}.b1.d101"
+    home = household(v=2, within=(AREA, f"{AREA}.b1", zone, unit))
+    gate = Gate(filled(gate_fact(FAR_GATE, area=zone), home), keys)
+    assert gate.says(FAR_GATE, claims={"unit": AREA}) == "refer claimed-address"

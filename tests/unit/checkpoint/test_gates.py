@@ -339,8 +339,10 @@ class TestRecords:
 
     async def test_a_post_id_that_names_no_place_is_bad_data_and_the_sender_is_told(self) -> None:
         checkpoint = Checkpoint()
-        bad = ordered(opening(issuer="nowhere/s:leader"), id_="command-bad")
+        # As it would arrive: the model itself makes no such command.
+        nowhere = opening().model_copy(update={"issuer": "nowhere/s:leader"})
+        bad = ordered(nowhere, id_="command-bad")
         await checkpoint.take(bad, ordered(opening(), id_="command-good"))
         assert checkpoint.outcome("command-bad").status == "malformed"
         assert checkpoint.outcome("command-good").results[0].accepted
-        assert sum(checkpoint.watch.letters.values()) == 1
+        assert dict(checkpoint.watch.letters) == {"invalid-body": 1}

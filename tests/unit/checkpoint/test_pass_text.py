@@ -144,6 +144,12 @@ def test_what_is_no_pass_at_all_is_refused(keys: KeySet, good: str) -> None:
 
 
 @pytest.mark.req("F-08")
+@pytest.mark.parametrize("odd", ["YWBBW7777777777774AQ", "YSBBW7777777777774AQ"])
+def test_a_decimal_fraction_that_is_no_number_is_no_pass(keys: KeySet, odd: str) -> None:
+    assert read(odd, keys) is None
+
+
+@pytest.mark.req("F-08")
 def test_the_algorithm_is_not_the_passes_to_choose(keys: KeySet) -> None:
     key = keys.signer(NOW)
     assert key is not None

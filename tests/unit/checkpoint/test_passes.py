@@ -1,5 +1,6 @@
 """Passes: both ends of the window, a household of the area, revoked once, expired by the service alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -49,12 +50,18 @@ class TestIssue:
         assert (fact.subject, fact.household, fact.area) == ("ps-1", HOUSEHOLD, AREA)
         assert checkpoint.outcome("command-1").based_on == {f"roster/{DESK}": 7, f"household/{HOUSEHOLD}": 5}
 
-    @pytest.mark.parametrize("missing", ["since", "until"])
-    def test_without_either_end_there_is_none(self, missing: str) -> None:
+    def test_without_an_end_there_is_none(self) -> None:
         fields = issuing().model_dump(mode="json")
-        del fields[missing]
+        del fields["until"]
         with pytest.raises(ValidationError):
             contract.IssuePass.model_validate(fields)
+
+    async def test_without_a_beginning_it_begins_when_it_is_decided_in_whole_seconds(self) -> None:
+        checkpoint = Checkpoint()
+        now = NOON + MINUTE + timedelta(milliseconds=250)
+        assert (await checkpoint.tell(issuing(since=None), now=now)).accepted
+        (fact,) = checkpoint.said(contract.PASS)
+        assert (fact.since, fact.until) == (NOON + MINUTE, UNTIL)
 
     @pytest.mark.req("M-06")
     async def test_how_long_a_window_may_be_depends_on_its_kind(self) -> None:

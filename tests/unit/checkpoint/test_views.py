@@ -20,6 +20,7 @@ from tests.builders.gate import (
     NOW,
     OTHER_AREA,
     OTHER_GATE,
+    OTHER_HOUSE,
     gate_fact,
     household,
     pass_fact,
@@ -28,6 +29,8 @@ from tests.builders.gate import (
 
 RESIDENTS = 57_125
 MOST_MB = 100
+STREET, OTHER_STREET = DESK[:9], "610802007"
+GRID, ZONE = f"{DESK}001", f"{DESK}.z1"
 
 
 def applied(*facts: object) -> Views:
@@ -83,9 +86,35 @@ def test_inside_is_asked_of_paths_never_of_codes() -> None:
     assert views.lives_in(HOUSE, (OTHER_AREA,)) is False
     assert views.lives_in("household-9", (AREA,)) is True
     assert views.lives_in("household-0", (AREA,)) is None
-    assert views.unit_in(f"{AREA}.b1", (AREA,)) is True
-    assert views.unit_in(f"{AREA}.b1", (OTHER_AREA,)) is False
-    assert views.unit_in(f"{AREA}.b7", (AREA,)) is None
+    assert views.place_in(f"{AREA}.b1", (AREA,)) is True
+    assert views.place_in(f"{AREA}.b1", (OTHER_AREA,)) is False
+    assert views.place_in(f"{AREA}.b7", (AREA,)) is None
+
+
+@pytest.mark.req("S4-15")
+def test_an_overlay_stands_behind_the_units_it_covers_and_holds_them_all_the_same() -> None:
+    unit = f"{AREA}.b1.d101"
+    views = applied(household(within=(GRID, AREA, f"{AREA}.b1", ZONE, unit), unit=unit))
+    assert [views.place_in(place, (ZONE,)) for place in (GRID, AREA, f"{AREA}.b1", unit)] == [True] * 4
+    assert views.place_in(OTHER_AREA, (ZONE,)) is None
+    # Who lives at the gate's own small area may say no more than the compound around it.
+    assert views.place_in(AREA, (unit,)) is True
+    views.apply(record(household(OTHER_HOUSE, OTHER_AREA)))
+    assert views.place_in(OTHER_AREA, (ZONE,)) is False
+
+
+@pytest.mark.req("S4-15")
+def test_what_lies_above_a_community_is_known_by_its_roster_and_else_unknown() -> None:
+    views = applied(household(), household("household-9", v=2))
+    places = (AREA, f"{AREA}.b7", DESK)
+    assert [views.lives_in(HOUSE, (street,)) for street in (STREET, OTHER_STREET)] == [None, None]
+    assert [views.place_in(place, (STREET,)) for place in places] == [None, None, None]
+    views.apply(record(roster(1, None).model_copy(update={"path": (STREET[:6], STREET)})))
+    assert [views.lives_in(HOUSE, (street,)) for street in (STREET, OTHER_STREET)] == [True, False]
+    assert [views.place_in(place, (STREET,)) for place in places] == [True, True, True]
+    assert [views.place_in(place, (OTHER_STREET,)) for place in places] == [False, False, False]
+    # A whole street claimed at the gate of a community in it may be true; another one is not.
+    assert [views.place_in(street, (AREA,)) for street in (STREET, OTHER_STREET)] == [None, False]
 
 
 def test_an_emergency_is_kept_by_its_end() -> None:

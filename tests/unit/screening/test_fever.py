@@ -16,6 +16,7 @@ from tests.builders.screening import (
     FLOOR,
     HOUR,
     NOON,
+    OTHER,
     ZONE,
     household,
     reading,
@@ -73,6 +74,8 @@ def test_an_alert_names_the_household_its_place_and_who_answers_for_it() -> None
     (found,) = hot(said, NOON, FEVER, ZONE)
     raised = alert(said, found, household("h1"), ZONE)
     assert (raised.unit, raised.charge, raised.subject) == (household("h1").unit, FLOOR, "p-h1-a")
+    moved = alert(said, found, household("h1", desk=OTHER), ZONE)
+    assert (moved.desk, moved.unit, moved.charge) == (OTHER, household("h1").unit, FLOOR)
     unknown = alert(said, found, None, ZONE)
     assert (unknown.desk, unknown.unit, unknown.charge) == (DESK, DESK, None)
 

@@ -236,6 +236,40 @@ async def test_readings_wait_with_the_desk() -> None:
     assert screening.coverage().total.persons_covered == 3
 
 
+@pytest.mark.req("S2-14", "F-09")
+async def test_a_pseudonym_from_a_gate_takes_no_place_among_what_waits_and_is_alerted_all_the_same() -> None:
+    screening = Screening(roster(), roster(STREET), *HOUSES)
+    await screening.tell(opened(DESK, days=(TODAY,)))
+    before = screening.head()
+    at_gate = [reading("h1", 39.0, person=f"ps-{number}", gate=f"{DESK}.k1") for number in range(3)]
+    await screening.tell(*at_gate)
+    assert screening.head() == before
+    assert {alert.subject for alert in screening.bodies(contract.ALERT)} == {"ps-0", "ps-1", "ps-2"}
+
+
+@pytest.mark.req("S2-14")
+async def test_a_pseudonym_from_a_gate_says_no_tally_again() -> None:
+    screening = Screening(*COPIES)
+    await screening.tell(opened(DESK, days=(TODAY,)))
+    tallies = len(screening.bodies(contract.TALLY))
+    await screening.tell(reading("h1", person="ps-1", gate=f"{DESK}.k1"))
+    assert len(screening.bodies(contract.TALLY)) == tallies
+
+
+async def test_what_changes_nothing_raises_no_version_at_a_desk_or_above_it() -> None:
+    screening = Screening(*COPIES)
+    await screening.tell(opened())
+    await screening.tell(visit("h1"))
+    here, above = screening.coverage(DESK), screening.coverage(STREET)
+    said = list(screening.watch.published)
+    await screening.tell(RoundTick(round=ROUND, desk=DESK, due=NOON - DAY))
+    # It is said again as it is stored, for the one before may not have been heard.
+    again = screening.watch.published[len(said) :]
+    assert again
+    assert {each.value for each in again} <= {each.value for each in said}
+    assert (screening.coverage(DESK), screening.coverage(STREET)) == (here, above)
+
+
 @pytest.mark.req("S4-08", "F-12")
 async def test_the_denominator_is_published_once_as_facts() -> None:
     screening = Screening(*COPIES)

@@ -1,11 +1,12 @@
 """The routes that read: how much is covered, by name what is not, and who may see it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import pytest
 
+from services.screening.queries import Queries
 from shared.contracts.screening import OpenRound, PersonSeen, ScreeningCommand
 from tests.builders.screening import (
     CHIEF,
@@ -86,6 +87,28 @@ async def test_coverage_is_a_tree_of_desks_with_parts_and_three_reports(http: Ht
     alone = (await http.get(f"/rounds/{ROUND}/coverage", desk=DESK)).json()
     assert alone == first
     assert (await http.get(f"/rounds/{ROUND}/coverage", desk="610802009")).status_code == 404
+
+
+async def test_a_level_is_read_at_once_and_a_level_too_wide_is_refused(
+    http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    rolls = Queries.rolls
+
+    async def counted(self: Queries, round_: str, desks: Sequence[str]) -> Any:
+        asked.append(len(desks))
+        return await rolls(self, round_, desks)
+
+    monkeypatch.setattr(Queries, "rolls", counted)
+    monkeypatch.setattr("services.screening.queries.AT_ONCE", 1)
+    await opened(http)
+    tree = (await http.get(f"/rounds/{ROUND}/coverage", depth=6)).json()
+    assert ([each["desk"] for each in tree["below"]], asked[:2]) == ([DESK, OTHER], [1, 2])
+    assert sum(asked) == 3
+    monkeypatch.setattr("services.screening.reads.TREE_MOST", 1)
+    refused = await http.get(f"/rounds/{ROUND}/coverage", depth=1)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid-query")
+    assert (await http.get(f"/rounds/{ROUND}/coverage")).status_code == 200
 
 
 @pytest.mark.req("S3-04")

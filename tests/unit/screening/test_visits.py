@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.screening.domain.merging import merge_opening, merge_reading, merge_visit
-from services.screening.domain.sheet import LISTED_MOST, Head, Outcome, Seen, celsius, unpacked
+from services.screening.domain.sheet import LISTED_MOST, Head, Outcome, Seen, heat, unpacked
 from services.screening.domain.tally import count, own_tally, part_tally
 from shared.contracts.screening import Opening, PersonSeen, Visit
 from shared.kernel.clock import utc_ms
@@ -70,7 +70,7 @@ def test_one_visit_brings_all_members_each_with_source_and_date() -> None:
     board = said(held(), visit("h1", means="phone"))
     sheet = board.sheets[GRID]
     assert [unpacked(time) for time in sheet.confirmed[:3]] == [(NOW, "phone"), (NOW, "phone"), None]
-    assert [celsius(heat) for heat in sheet.heat[:3]] == [36.5, 36.5, None]
+    assert list(sheet.heat[:3]) == [heat(36.5), heat(36.5), 0]
     assert unpacked(sheet.last[0]) == (NOW, "phone")
 
 
