@@ -42,7 +42,7 @@ def main() -> None:
         build_app()()
     except UserError as error:
         print(f"gridloop: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status)
 
 
 if __name__ == "__main__":

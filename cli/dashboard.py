@@ -1,6 +1,7 @@
 """`gridloop dashboard`: the Grafana dashboard, made of the list of metrics: what is measured is shown."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -8,7 +9,6 @@ from typing import Annotated, Any, Final
 import typer
 from prometheus_client import CollectorRegistry
 
-from cli.errors import UserError
 from cli.stack.paths import ROOT
 from shared.runtime.metrics import Declared, Metrics
 
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def dashboard(
     *,
-    check: Annotated[bool, typer.Option(help="Only say whether the file is what it should be.")] = False,
+    check: Annotated[bool, typer.Option(help="Only compare the file; status 1 if it differs.")] = False,
     file: Annotated[Path, typer.Option(help="The file to write.")] = FILE,
 ) -> None:
     """Write the Grafana dashboard from the list of metrics."""
@@ -41,7 +41,9 @@ def dashboard(
     if not check:
         file.write_text(text, encoding="utf-8")
     elif not file.exists() or file.read_text(encoding="utf-8") != text:
-        raise UserError(f"{file} is not what the list of metrics makes of it: run `gridloop dashboard`.")
+        told = f"{file} is not what the list of metrics makes of it: run `gridloop dashboard`."
+        print(told, file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def rendered() -> str:

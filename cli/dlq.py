@@ -12,14 +12,17 @@ import typer
 
 from cli.errors import UserError
 from cli.target import asked, local_stack, settings_of
+from cli.waiting import within
 from shared.contracts.catalog import dead_letter_topics
 from shared.contracts.envelope import Headers
 from shared.flow.dead_letters import REPLAY_OF
 from shared.kernel.clock import SystemClock
-from shared.messaging.letters import Kept, opened, replay
+from shared.messaging.letters import Kept, Letters, opened, replay
 from shared.messaging.producer import Producer
 from shared.service.process import security_of
 
+# Far more than all that is ever kept takes to read: what is not there by then will not come.
+READ_WITHIN_S = 120.0
 CLOUD_EVENT = {f"ce_{name}" for name in ("specversion", "id", "type", "source", "time", "subject", "actor")}
 OURS = {"content-type", "traceparent", REPLAY_OF, *CLOUD_EVENT}
 TOPIC = Annotated[str, typer.Option(help="Only this dead-letter topic.")]
@@ -88,13 +91,18 @@ def replay_letters(
 async def _read(topic: str) -> list[Kept]:
     settings = settings_of(local_stack())
     async with opened(settings.kafka, security_of(settings)) as letters:
+        return await _kept(letters, topic)
+
+
+async def _kept(letters: Letters, topic: str) -> list[Kept]:
+    async with within(READ_WITHIN_S, "the dead letters could not be read"):
         return await letters.read(_topics(topic))
 
 
 async def _show(place: str, *, whole: bool) -> list[dict[str, Any]]:
     settings = settings_of(local_stack())
     async with opened(settings.kafka, security_of(settings)) as letters:
-        found = [each for each in await letters.read(_topics("")) if each.letter.place == place]
+        found = [each for each in await _kept(letters, "") if each.letter.place == place]
         if not found:
             raise UserError(f"there is no letter about {place!r}; `gridloop dlq list` counts what there is.")
         shown = []
@@ -109,9 +117,8 @@ async def _replay(
 ) -> tuple[list[str], list[tuple[str, str]]]:
     settings = settings_of(local_stack())
     security = security_of(settings)
-    producer = Producer(settings.kafka, client_id="gridloop-dlq", security=security)
     async with opened(settings.kafka, security) as letters:
-        kept = await letters.read(_topics(topic))
+        kept = await _kept(letters, topic)
         unknown = places - {each.letter.place for each in kept}
         wanted = [
             each
@@ -120,8 +127,9 @@ async def _replay(
         ]
         reasons = [(each.letter, _hindrance(each, again=again)) for each in wanted]
         chosen = [letter for letter, why in reasons if not why]
-        await producer.start()
+        producer = Producer(settings.kafka, client_id="gridloop-dlq", security=security)
         try:
+            await producer.start()
             done = await replay(letters, producer, chosen, SystemClock())
         finally:
             await producer.stop()

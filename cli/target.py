@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from cli.errors import UserError
 from cli.stack.detached import status
 from cli.stack.plan import StackState
+from cli.stack.probes import broker_asked
 from shared.kernel.errors import Transient
 from shared.runtime.settings import ServiceSettings
 
@@ -29,6 +30,7 @@ def settings_of(stack: StackState | None) -> ServiceSettings:
 def asked(question: Coroutine[Any, Any, T]) -> T:
     """Run what asks the servers; one that does not answer is told in a sentence."""
     try:
-        return asyncio.run(question)
+        with broker_asked():
+            return asyncio.run(question)
     except Transient as error:
         raise UserError(f"no answer: {error}.") from error

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import UserError
+from cli.stack.probes import broker_asked
 from cli.target import asked, local_stack, settings_of
 from shared.kernel.errors import Transient
 from shared.messaging.admin import TopicAdmin, wanted
-from shared.runtime.settings import ServiceSettings
 from shared.service.process import security_of
+
+AGAIN_AFTER_S = 0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -46,16 +49,23 @@ def _show(drift: list[str]) -> None:
 
 
 async def _apply(wait: float) -> tuple[list[str], list[str]]:
-    settings = ServiceSettings()
+    settings = settings_of(local_stack())
     topics = wanted(settings.partitions)
-    async with asyncio.timeout(wait):
-        while True:
-            try:
-                async with TopicAdmin(settings.kafka, security_of(settings)) as admin:
-                    created = await admin.apply(topics, replication=settings.replication)
-                    return created, await admin.drift(topics)
-            except Transient:
-                await asyncio.sleep(0.5)
+    why = "no answer"
+    try:
+        async with asyncio.timeout(wait):
+            while True:
+                try:
+                    with broker_asked():
+                        async with TopicAdmin(settings.kafka, security_of(settings)) as admin:
+                            created = await admin.apply(topics, replication=settings.replication)
+                            return created, await admin.drift(topics)
+                except Transient as error:
+                    why = str(error)
+                await asyncio.sleep(AGAIN_AFTER_S)
+    except TimeoutError as error:
+        told = f"Kafka at {settings.kafka} has not taken the topics within {wait:g} s: {why}."
+        raise UserError(told) from error
 
 
 async def _diff() -> list[str]:

@@ -12,6 +12,7 @@ at           when, ISO 8601, without a zone that of the city; empty: when it is 
 means        door, phone, message, data, gate or self; empty: what the whole file is
 
 Only `household` and `found` must be there. A column of another name is refused: it may be a member's answer.
+So is a line with cells beyond the columns: one of them may be the other half of `37,5`.
 """
 
 import csv
@@ -37,6 +38,8 @@ _YES = {"yes", "y", "true", "1", "是", "有"}
 _NO = {"no", "n", "false", "0", "否", "无"}
 
 Line = dict[str, str]
+Beyond = Sequence[str]
+"""The cells of a line to the right of the last column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,11 @@ def read_visits(path: Path, common: dict[str, Any], zone: ZoneInfo) -> tuple[lis
     """Return the visits of a file, and every fault of it in order of lines; `common` is of every visit."""
     entries: dict[str, Entry] = {}
     faults: list[Fault] = []
-    for number, line in _lines(path):
+    for number, line, beyond in _lines(path):
+        if any(beyond):
+            found = ", ".join(filter(None, beyond))
+            faults.append(Fault(number, "beyond-columns", f"cells to the right of the last column: {found}"))
+            continue
         if not line["household"]:
             faults.append(Fault(number, "no-household", "the household's id is empty"))
             continue
@@ -89,7 +96,8 @@ def _zoned(at: str, zone: ZoneInfo) -> str:
     try:
         read = datetime.fromisoformat(at)
     except ValueError:
-        return at
+        # The contract reads a bare number as seconds since 1970: it must not get to see one.
+        return f"no time: {at}"
     return (read if read.tzinfo else read.replace(tzinfo=zone)).isoformat()
 
 
@@ -129,8 +137,8 @@ def _refused(entry: Entry) -> Iterator[Fault]:
             yield Fault(entry.line, "invalid", f"{'.'.join(map(str, where)) or 'visit'}: {fault['msg']}")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line]]:
-    """Yield each filled line with its number, the first of the file being 1."""
+def _lines(path: Path) -> Iterator[tuple[int, Line, Beyond]]:
+    """Yield each filled line with its number, the first of the file being 1, and what stands beyond it."""
     rows = _rows_of(path)
     number, header = next(((number, row) for number, row in rows if any(row)), (1, []))
     names = [name.lower() for name in header]
@@ -143,7 +151,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
         raise UserError(f"{path.name}: {told}; missing: {missing}, unknown: {unknown}")
     for number, row in rows:
         if any(row):
-            yield number, dict(zip(names, [*row, *[""] * len(names)], strict=False))
+            yield number, dict(zip(names, [*row, *[""] * len(names)], strict=False)), row[len(names) :]
 
 
 def _rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:

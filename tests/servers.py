@@ -53,10 +53,10 @@ def start() -> Iterator[Servers]:
         yield servers
 
 
-async def create_topics(kafka: str) -> None:
-    """Create the topics that are missing, with few partitions: a test has few keys."""
+async def create_topics(kafka: str, partitions: int = PARTITIONS) -> None:
+    """Create the topics that are missing, with few partitions unless told: a test has few keys."""
     async with TopicAdmin(kafka) as admin:
-        await admin.apply(wanted(PARTITIONS), replication=1)
+        await admin.apply(wanted(partitions), replication=1)
 
 
 @contextmanager

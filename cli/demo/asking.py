@@ -7,31 +7,36 @@ from typing import Any
 import httpx
 
 from cli.errors import UserError
+from cli.waiting import within
 
 AGAIN_AFTER_S = 0.25
+# Whoever was killed is back long before.
+ANSWERED_WITHIN_S = 180.0
 PAGE = 200
 _PASSING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
     """Return the first answer that is one; what changes something carries its Idempotency-Key."""
-    while True:
-        try:
-            reply = await client.request(method, path, **request)
-        except httpx.TransportError:
+    async with within(ANSWERED_WITHIN_S, f"nobody answers {method} {path} at {client.base_url}"):
+        while True:
+            try:
+                reply = await client.request(method, path, **request)
+            except httpx.TransportError:
+                await asyncio.sleep(AGAIN_AFTER_S)
+                continue
+            if reply.status_code not in _PASSING:
+                return reply
             await asyncio.sleep(AGAIN_AFTER_S)
-            continue
-        if reply.status_code not in _PASSING:
-            return reply
-        await asyncio.sleep(AGAIN_AFTER_S)
 
 
 async def command(client: httpx.AsyncClient, path: str, **request: Any) -> httpx.Response:
     """Send a command until it is decided; the key makes it one, however often it has to be sent."""
-    while True:
-        reply = await ask(client, "POST", path, **request)
-        if reply.status_code != HTTPStatus.ACCEPTED:
-            return reply
+    async with within(ANSWERED_WITHIN_S, f"nobody decides POST {path} at {client.base_url}"):
+        while True:
+            reply = await ask(client, "POST", path, **request)
+            if reply.status_code != HTTPStatus.ACCEPTED:
+                return reply
 
 
 async def read(client: httpx.AsyncClient, path: str, **request: Any) -> dict[str, Any]:

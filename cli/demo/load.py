@@ -19,6 +19,7 @@ from cli.demo.voice import SOURCE
 from cli.demo.world import STREET_OFFICE, World
 from cli.errors import UserError
 from cli.stack.keys import OPERATOR
+from cli.waiting import within
 from shared.contracts.envelope import Context, message
 from shared.contracts.outcomes import Outcome
 from shared.contracts.registry import (
@@ -38,6 +39,8 @@ from shared.kernel.errors import Transient
 from shared.messaging.admin import TopicAdmin
 
 LOOK_EVERY_S = 0.2
+TOLD_WITHIN_S = 180.0
+READ_WITHIN_S = 120.0
 LEVELS = 5
 COPIED = (ROSTERS_TOPIC, UNITS_TOPIC, CHARGES_TOPIC, HOUSEHOLDS_TOPIC)
 
@@ -88,7 +91,10 @@ async def tell(stage: Stage) -> None:
         records.append(message(COMMANDS_TOPIC, CHANGES, key, changes, context))
         loaded.waiting.add(context.id)
     await stage.producer.append(records)
-    async with tail(stage.stack.kafka, OUTCOMES_TOPIC, ROSTERS_TOPIC, CHARGES_TOPIC) as answers:
+    async with (
+        tail(stage.stack.kafka, OUTCOMES_TOPIC, ROSTERS_TOPIC, CHARGES_TOPIC) as answers,
+        within(TOLD_WITHIN_S, "registry has not taken in the street"),
+    ):
         async for answer in answers:
             loaded.hear(answer)
             if loaded.refused:
@@ -102,13 +108,14 @@ async def _until_copied(stage: Stage) -> None:
     """Wait for the slowest copy: an act that began before would be about half a street."""
     servers, least = stage.stack.kafka, len(stage.world.households)
     # Facts follow their outcome within a moment, in no order.
-    while True:
-        # A broker that was killed comes back.
-        with suppress(KafkaError, Transient):
-            ends = await _ends(servers, *COPIED)
-            if sum(ends[HOUSEHOLDS_TOPIC.name].values()) >= least:
-                break
-        await asyncio.sleep(LOOK_EVERY_S)
+    async with within(READ_WITHIN_S, "registry has not published all households"):
+        while True:
+            # A broker that was killed comes back.
+            with suppress(KafkaError, Transient):
+                ends = await _ends(servers, *COPIED)
+                if sum(ends[HOUSEHOLDS_TOPIC.name].values()) >= least:
+                    break
+            await asyncio.sleep(LOOK_EVERY_S)
     for topic in COPIED:
         for group in topic.groups:
             await until_read(servers, group, ends[topic.name])
@@ -120,8 +127,8 @@ async def _ends(servers: str, *topics: Topic) -> dict[str, dict[int, int]]:
         partitions = await admin.partitions()
     places = [TopicPartition(each.name, n) for each in topics for n in range(partitions[each.name])]
     observer = AIOKafkaConsumer(bootstrap_servers=servers, client_id="gridloop-demo", group_id=None)
-    await observer.start()
     try:
+        await observer.start()
         ends = await observer.end_offsets(places)
     finally:
         await observer.stop()
@@ -133,13 +140,14 @@ async def _ends(servers: str, *topics: Topic) -> dict[str, dict[int, int]]:
 
 async def until_read(servers: str, group: str, ends: Mapping[int, int]) -> None:
     """Wait until a group has stored what was published so far: it has committed these offsets."""
-    while True:
-        # A broker that was killed comes back.
-        with suppress(KafkaError):
-            read = await _committed(servers, group)
-            if all(read.get(partition, 0) >= end for partition, end in ends.items()):
-                return
-        await asyncio.sleep(LOOK_EVERY_S)
+    async with within(READ_WITHIN_S, f"{group} has not read what was published"):
+        while True:
+            # A broker that was killed comes back.
+            with suppress(KafkaError):
+                read = await _committed(servers, group)
+                if all(read.get(partition, 0) >= end for partition, end in ends.items()):
+                    return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _committed(servers: str, group: str) -> dict[int, int]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LOOK_EVERY_S = 0.1
+NOT_CLOSED = "time is up and it is not closed"
 
 
 async def play(steps: Coroutine[Any, Any, T], *beside: Coroutine[Any, Any, None], seconds: float) -> T | None:

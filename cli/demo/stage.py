@@ -19,7 +19,7 @@ from cli.demo.lines import Lines
 from cli.demo.voice import Tokens
 from cli.demo.world import World
 from cli.stack.local import LocalStack
-from cli.stack.services import Program, service_program
+from cli.stack.services import SERVICE_NAMES, Program, service_program
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import UlidFactory
 from shared.messaging.admin import TopicAdmin, wanted
@@ -30,7 +30,6 @@ from shared.runtime.tokens import generate_key_pair
 LINES = 16
 # A pass is waited for until it is decided: more of them at once are decided together.
 LINES_OF_THE_OFFICE = 48
-SERVICES = ("registry", "dispatch", "screening", "checkpoint")
 # Each alert must be answered within seconds, where this installation's own deadlines are hours.
 ALERT_DONE_S, ALERT_STEP_S = 5.0, 2.0
 
@@ -98,13 +97,13 @@ def running(options: Options, timing: Timing) -> Iterator[tuple[LocalStack, OKPK
     keys = generate_key_pair()
     with LocalStack(_kept() if options.keep else None, prepare=None) as stack:
         keys.write(stack.run_dir)
-        timing.say("Kafka and MongoDB answer; starting " + ", ".join(SERVICES))
+        timing.say("Kafka and MongoDB answer; starting " + ", ".join(SERVICE_NAMES))
         asyncio.run(_apply_topics(stack.kafka))
         own = {
             "GRIDLOOP_TOKEN_KEY": str(stack.run_dir / "token.public.jwk"),
             "GRIDLOOP_DEADLINES": str(_deadlines(stack.run_dir, options.speed)),
         }
-        stack.start(*(_with(service_program(name), own) for name in SERVICES))
+        stack.start(*(_with(service_program(name), own) for name in SERVICE_NAMES))
         yield stack, keys.private
     if options.keep:
         timing.say(f"data and logs are kept in {stack.run_dir}")

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from cli.stack.probes import broker_asked
 from shared.kernel.errors import Transient
 
 
@@ -49,6 +50,7 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 async def checked(code: str, check: Check) -> Sequence[Finding]:
     """Run a check; a server that does not answer it is what the check has found."""
     try:
-        return await check()
+        with broker_asked():
+            return await check()
     except (Transient, TimeoutError) as error:
         return [fail(code, f"no answer: {error or type(error).__name__}")]

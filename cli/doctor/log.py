@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from cli.doctor.database import connected
 from cli.doctor.findings import Finding, fail, ok, warn
-from shared.contracts.catalog import TOPICS, dead_letter_topics
+from cli.verify.rest import groups_of
+from shared.contracts.catalog import dead_letter_topics
 from shared.kernel.errors import ConfigurationError
 from shared.messaging.admin import TopicAdmin
 from shared.messaging.asking import behind, places_of
@@ -17,29 +18,21 @@ from shared.service.positions import Positions, read_positions, refuse_implausib
 from shared.service.process import security_of
 
 LOOK_AGAIN_S = 0.2
+LETTERS_S = 120.0
 NOBODY = {"Empty", "Dead"}
-
-
-def groups() -> dict[str, list[str]]:
-    """Return every consumer group with its topics, as the topics' cards have them."""
-    found: dict[str, list[str]] = {}
-    for topic in TOPICS:
-        for group in topic.groups:
-            found.setdefault(group, []).append(topic.name)
-    return dict(sorted(found.items()))
 
 
 async def look_at_positions(settings: ServiceSettings) -> list[Finding]:
     """Hold what each group has applied against what is there, as its service does when it starts."""
     before = await _positions(settings)
-    places = await places_of(settings.kafka, groups(), security_of(settings))
+    places = await places_of(settings.kafka, groups_of(), security_of(settings))
     return judge_positions(before, places, await _positions(settings))
 
 
 async def look_at_lag(settings: ServiceSettings, *, patience: float, most: int) -> list[Finding]:
     """Look twice where records wait: a group that has not moved in `patience` seconds is stuck."""
     security = security_of(settings)
-    first = await places_of(settings.kafka, groups(), security)
+    first = await places_of(settings.kafka, groups_of(), security)
     last = first
     async with asyncio.timeout(patience + 30), TopicAdmin(settings.kafka, security) as admin:
         states = {group: await admin.state_of(group) for group in first}
@@ -50,13 +43,13 @@ async def look_at_lag(settings: ServiceSettings, *, patience: float, most: int) 
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(LOOK_AGAIN_S)
-            last = await places_of(settings.kafka, groups(), security)
+            last = await places_of(settings.kafka, groups_of(), security)
     return judge_lag(first, last, states, most=most)
 
 
 async def look_at_letters(settings: ServiceSettings) -> list[Finding]:
     """Count what was set aside and not taken up again."""
-    async with opened(settings.kafka, security_of(settings)) as letters:
+    async with asyncio.timeout(LETTERS_S), opened(settings.kafka, security_of(settings)) as letters:
         return judge_letters(await letters.read(dead_letter_topics()))
 
 
@@ -126,9 +119,9 @@ def _codes(codes: Mapping[str, int]) -> str:
 
 async def _positions(settings: ServiceSettings) -> dict[str, Positions]:
     found: dict[str, Positions] = {}
-    for service in {group.partition(".")[0] for group in groups()}:
+    for service in {group.partition(".")[0] for group in groups_of()}:
         async with connected(settings, service) as database:
-            for group in groups():
+            for group in groups_of():
                 if group.startswith(f"{service}."):
                     found[group] = await read_positions(group, database)
     return found

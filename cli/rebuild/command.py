@@ -54,7 +54,8 @@ def rebuild(
     """Rebuild a service's state from outcomes and facts into another database; print the digests of both.
 
     The service's own settings apply (`GRIDLOOP_*`). The status is 0 if both hold the same, 1 if they differ,
-    3 if a log no longer starts at its beginning, 4 if something was still flowing when the time was over.
+    2 where there is no answer, 3 if a log no longer starts at its beginning, 4 if something was still flowing
+    when the time was over, or has flowed meanwhile.
     """
     if service not in SERVICES:
         raise UserError(f"there is no service {service!r}; known are {', '.join(SERVICES)}.")
@@ -93,7 +94,7 @@ async def rebuilt(
     try:
         await _refuse_full(other, f"{database}_{service}")
         groups = rebuilding.groups(settings)
-        await at_rest(settings.kafka, security, [service], deadline=time.monotonic() + wait)
+        ends = await at_rest(settings.kafka, security, [service], deadline=time.monotonic() + wait)
         log = await read_log(settings.kafka, security, rebuilding.topics(groups))
         memory = Memory()
         await run(rebuilding.plan(groups, log), log, memory)
@@ -109,6 +110,9 @@ async def rebuilt(
         }
         for each in (settings, settings.model_copy(update={"database": database}))
     ]
+    if ends != await at_rest(settings.kafka, security, [service], deadline=time.monotonic() + wait):
+        # The live state is of a longer log than the one that was rebuilt: neither equal nor different.
+        raise NotAtRest("not-at-rest", f"some came meanwhile; {database}_{service} holds those before")
     return Rebuilt(live, again)
 
 

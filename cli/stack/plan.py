@@ -83,10 +83,6 @@ class StackState:
     children: dict[str, Child]
 
     @property
-    def servers(self) -> dict[str, Child]:
-        return {name: child for name, child in self.children.items() if child.is_server}
-
-    @property
     def services(self) -> dict[str, Child]:
         return {name: child for name, child in self.children.items() if not child.is_server}
 

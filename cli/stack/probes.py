@@ -3,7 +3,9 @@
 import asyncio
 import http.client
 import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from cli.stack.ports import LOOPBACK
+from shared.kernel.errors import Transient
 
 PROBE_SECONDS = 3.0
 NOT_YET_INITIALIZED = 94
@@ -26,6 +29,15 @@ def kafka_cluster_id(address: str) -> str | None:
     # A thread of its own: the caller may already be inside an event loop.
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, _ask_kafka(address)).result()
+
+
+@contextmanager
+def broker_asked() -> Iterator[None]:
+    """Raise `Transient` for whatever the client says of the broker during the block."""
+    try:
+        yield
+    except KafkaError as error:
+        raise Transient("kafka", type(error).__name__) from error
 
 
 def mongo_commits(uri: str, *, port: int) -> bool:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -24,6 +25,7 @@ from cli.stack.processes import ProcessId, die_with_parent, identify
 DETACH = b"detach\n"
 IDLE_SECONDS = 60.0
 # A service drains in about 9 s (event streams, then the broker under its deadline); Kafka stops in 2.3 s.
+# Both together are less than whoever changes a plan waits for it to be followed.
 SERVICE_GRACE = 12.0
 SERVER_GRACE = 15.0
 
@@ -83,16 +85,15 @@ class Supervisor:
         plan = load_plan(self._run)
         if plan is None:
             return
-        for member in plan.members:
-            known = self._children.get(member.name)
-            if known and known.member == member:
-                continue
-            if known:
-                self._end([known], grace=SERVICE_GRACE)
-            log = self._run.log(member.name)
-            self._children[member.name] = SupervisedChild(member, log=log, before_exec=self._before_exec)
-        for name in self._children.keys() - {m.name for m in plan.members}:
-            self._end([self._children.pop(name)], grace=SERVICE_GRACE)
+        wanted = {member.name: member for member in plan.members}
+        changed = {name: child for name, child in self._children.items() if wanted.get(name) != child.member}
+        self._end(changed.values())
+        for name in changed.keys() - wanted.keys():
+            del self._children[name]
+        for name, member in wanted.items():
+            if name in changed or name not in self._children:
+                log = self._run.log(name)
+                self._children[name] = SupervisedChild(member, log=log, before_exec=self._before_exec)
         self._plan = plan
         self._publish()
 
@@ -128,17 +129,19 @@ class Supervisor:
         ).save(self._run)
 
     def _stop_all(self) -> None:
-        """Services first: they drain while the servers still answer them."""
         _log("ending the stack")
-        services = [c for c in self._children.values() if not c.member.is_server]
-        self._end(services, grace=SERVICE_GRACE)
-        servers = [c for c in self._children.values() if c.member.is_server]
-        self._end(servers, grace=SERVER_GRACE)
+        self._end(self._children.values())
         self._run.state.unlink(missing_ok=True)
         if self._plan and self._plan.discard:
             shutil.rmtree(self._run.path, ignore_errors=True)
 
-    def _end(self, children: list[SupervisedChild], *, grace: float) -> None:
+    def _end(self, children: Iterable[SupervisedChild]) -> None:
+        """Services first: they drain while the servers still answer them. All of a kind end together."""
+        ending = list(children)
+        self._end_together([c for c in ending if not c.member.is_server], grace=SERVICE_GRACE)
+        self._end_together([c for c in ending if c.member.is_server], grace=SERVER_GRACE)
+
+    def _end_together(self, children: Sequence[SupervisedChild], *, grace: float) -> None:
         is_final = self._is_stopping and self._plan is not None and self._plan.discard
         for child in children:
             child.send(signal.SIGKILL if is_final else signal.SIGTERM)

@@ -109,7 +109,7 @@ def _decided(log: Log) -> tuple[dict[str, Gate], dict[str, dict[str, Any]]]:
     }
     gates: dict[str, Gate] = {}
     passes: dict[str, dict[str, Any]] = {}
-    for _, body, outcome in log.commands(contract.COMMANDS_TOPIC, contract.OUTCOMES_TOPIC):
+    for said, body, outcome in log.commands(contract.COMMANDS_TOPIC, contract.OUTCOMES_TOPIC):
         command = body.command
         if not outcome.results[0].accepted:
             continue
@@ -118,7 +118,8 @@ def _decided(log: Log) -> tuple[dict[str, Gate], dict[str, dict[str, Any]]]:
                 passes[command.pass_id] = {
                     "status": "valid", "kind": command.kind, "area": command.area,
                     "household": command.household, "subject": command.subject,
-                    "since": utc_ms(command.since), "until": utc_ms(command.until),
+                    "since": utc_ms(command.since) if command.since else said.at // 1000 * 1000,
+                    "until": utc_ms(command.until),
                 }  # fmt: skip
             case RevokePass():
                 passes[command.pass_id]["status"] = "revoked"

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from cli.verify import copies
 from cli.verify.checkpoint import COPIES
-from cli.verify.registry_stored import outcomes
 from cli.verify.statements import Statements
-from cli.verify.stored import Documents
+from cli.verify.stored import Documents, outcomes
 from shared.contracts.checkpoint import GateFact, PassFact
 from shared.kernel.clock import utc_ms
 

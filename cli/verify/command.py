@@ -12,7 +12,7 @@ from cli.errors import UserError
 from cli.target import asked, local_stack, settings_of
 from cli.verify.comparing import COMPARISONS
 from cli.verify.log import LogCut, read_log
-from cli.verify.rest import NotAtRest, at_rest
+from cli.verify.rest import APPENDED, NotAtRest, at_rest
 from cli.verify.statements import Difference, differences
 from cli.verify.stored import read_documents
 from shared.messaging.security import Security
@@ -44,8 +44,8 @@ def verify(
 ) -> None:
     """Read the raw log from its beginning, add it up apart from the services, and compare.
 
-    The status is 0 only if all is equal; 1 for differences, 3 if a log no longer starts at its beginning,
-    4 if something was still flowing when the time was over.
+    The status is 0 only if all is equal; 1 for differences, 2 where there is no answer, 3 if a log no longer
+    starts at its beginning, 4 if something was still flowing when the time was over.
     """
     names = services or list(COMPARISONS)
     unknown = [name for name in names if name not in COMPARISONS]
@@ -77,6 +77,8 @@ async def compare(settings: ServiceSettings, services: Sequence[str], *, wait: f
         found = [await _compared(settings, security, service) for service in services]
         if ends == await at_rest(settings.kafka, security, services, deadline=deadline):
             return found
+        if time.monotonic() > deadline:
+            raise NotAtRest("not-at-rest", APPENDED)
 
 
 async def _compared(settings: ServiceSettings, security: Security, service: str) -> Verified:

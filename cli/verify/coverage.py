@@ -6,12 +6,10 @@ from datetime import date, tzinfo
 from itertools import groupby
 from typing import Any, Final
 
+from cli.verify.log import MET_MS
 from shared.contracts.registry import HouseholdFact
 from shared.contracts.screening import WHOLE_ROUND, CoverageCounts, Reading, Round, Visit
 from shared.kernel.clock import from_ms, local_day, utc_ms
-
-MET_MS: Final = 30_000
-"""A record so near another one, on another topic, may have been read on either side of it."""
 
 OPEN: Final = "open"
 ORDER: Final[tuple[str, ...]] = (

@@ -5,9 +5,8 @@ from typing import Any
 
 from cli.verify.dispatch import Place
 from cli.verify.entries import Entry, Level, nought
-from cli.verify.registry_stored import outcomes
 from cli.verify.statements import Statements
-from cli.verify.stored import Documents
+from cli.verify.stored import Documents, outcomes
 from shared.contracts.dispatch import Tally
 
 COLLECTIONS = ("outcomes", "directives", "issuers", "sheets", "frozen", "progress", "rosters")

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
+from cli.verify.log import MET_MS
 from shared.contracts.directives import Order
 from shared.contracts.dispatch import Answer, Counts, Relay, SheetFrozen
 from shared.contracts.registry import Seat
-
-MET_MS: Final = 30_000
-"""An answer so near the close, on another topic, may have been read on either side of it."""
 
 
 class Level(IntEnum):

@@ -1,5 +1,6 @@
 """The raw log, read whole by a plain consumer: no group, nothing committed, nothing trusted."""
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,11 @@ from shared.messaging.security import Security
 
 POLL_MS: Final = 500
 MAX_RECORDS: Final = 5_000
+SILENT_S: Final = 60.0
 ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 MALFORMED: Final = ("malformed",)
+MET_MS: Final = 30_000
+"""A record so near another one, on another topic, may have been read on either side of it."""
 
 
 class LogCut(GridloopError):  # noqa: N818 - named by what happened
@@ -113,8 +117,8 @@ async def read_log(servers: str, security: Security, topics: Sequence[Topic]) ->
         max_partition_fetch_bytes=4_194_304,
         **security.of_clients(),
     )
-    places = await _places(servers, security, topics)
     try:
+        places = await _places(servers, security, topics)
         await client.start()
         return await _read(client, topics, places)
     except KafkaError as error:
@@ -144,10 +148,16 @@ async def _read(client: Any, topics: Sequence[Topic], places: Sequence[TopicPart
     by_place: dict[TopicPartition, list[Any]] = {place: [] for place in places}
     if filled:
         await client.seek_to_beginning(*filled)
-    while any([await client.position(place) < ends[place] for place in filled]):
-        batches = await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
-        for place, records in batches.items():
-            by_place[place] += [record for record in records if record.offset < ends[place]]
+    try:
+        async with asyncio.timeout(SILENT_S) as limit:
+            while any([await client.position(place) < ends[place] for place in filled]):
+                batches = await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+                for place, records in batches.items():
+                    by_place[place] += [record for record in records if record.offset < ends[place]]
+                if batches:
+                    limit.reschedule(asyncio.get_running_loop().time() + SILENT_S)
+    except TimeoutError as error:
+        raise Transient("kafka", f"no record came for {SILENT_S:g} s, and not all have come") from error
     for place in sorted(by_place):
         log.records[place.topic] += by_place[place]
     return log

@@ -1,12 +1,11 @@
 """What registry's database says, and what registry has published of it."""
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from cli.verify.log import Log, answer_of
+from cli.verify.log import Log
 from cli.verify.statements import Statements, fingerprint
-from cli.verify.stored import Documents
+from cli.verify.stored import Documents, outcomes
 from shared.contracts import registry as contract
 from shared.contracts.registry import Charges, HouseholdFact, Roster
 
@@ -35,14 +34,6 @@ def stored(documents: Documents) -> Statements:
             "by post": dict(counted["by_post"]), "without a charge": dict(counted["uncharged"]),
         }  # fmt: skip
     return found
-
-
-def outcomes(documents: Iterable[dict[str, Any]]) -> Statements:
-    """Return what every command was answered, as stored."""
-    return {
-        f"command {each['_id']}": answer_of(each["status"], [row["accepted"] for row in each["results"]])
-        for each in documents
-    }
 
 
 def published(log: Log) -> Statements:

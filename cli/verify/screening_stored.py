@@ -8,10 +8,9 @@ from typing import Any
 
 from cli.verify import copies
 from cli.verify.coverage import ORDER, WHOLE, Hints, nought
-from cli.verify.registry_stored import outcomes
 from cli.verify.screening import COPIES
 from cli.verify.statements import Statements
-from cli.verify.stored import Documents
+from cli.verify.stored import Documents, outcomes
 from shared.contracts.screening import CoverageTally, Criterion, Round
 from shared.kernel.codes import desk_of
 

@@ -1,8 +1,10 @@
-"""A service's documents, read whole and never written."""
+"""A service's documents, read whole and never written; and what all services store alike."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 
+from cli.verify.log import answer_of
+from cli.verify.statements import Statements
 from shared.mongo.client import Database
 from shared.runtime.settings import ServiceSettings
 
@@ -17,6 +19,14 @@ async def read_documents(settings: ServiceSettings, service: str, collections: I
         return {name: await _all(database, name) for name in collections}
     finally:
         await database.close()
+
+
+def outcomes(documents: Iterable[dict[str, Any]]) -> Statements:
+    """Return what every command was answered, as stored."""
+    return {
+        f"command {each['_id']}": answer_of(each["status"], [row["accepted"] for row in each["results"]])
+        for each in documents
+    }
 
 
 async def _all(database: Database, collection: str) -> list[dict[str, Any]]:

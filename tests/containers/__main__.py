@@ -13,6 +13,7 @@ from tests.containers.compose import Compose, StepError, docker
 from tests.containers.story import SCALES, Story
 
 PROJECT = "gridloop-check"
+FAILURES = (StepError, subprocess.TimeoutExpired)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,22 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
 
     try:
+        say(f"Docker {docker('version', '--format', '{{.Server.Version}}').strip()}")
+    except FAILURES as failure:
+        # The last line is Docker's own sentence.
+        sys.stderr.write(f"failed: no Docker daemon answers: {str(failure).splitlines()[-1]}\n")
+        return 1
+    try:
         _play(compose, Story(compose, say, options.seed), say)
-    except (StepError, subprocess.TimeoutExpired) as failure:
-        sys.stderr.write(f"failed: {failure}\nwhat the containers said is in {_kept_logs(compose)}\n")
+    except FAILURES as failure:
+        sys.stderr.write(f"failed: {failure}\n{_kept(compose)}\n")
         return 1
     finally:
-        # Unless it was taken down already.
-        if compose.left():
-            compose("down", "--volumes", "--timeout", "20")
+        _take_down(compose)
     say("all of it was as it has to be")
     return 0
 
 
 def _play(compose: Compose, story: Story, say: Callable[[str], None]) -> None:
-    say(
-        f"Docker {docker('version', '--format', '{{.Server.Version}}').strip()}, {compose('version').strip()}"
-    )
+    say(compose("version").strip())
     compose("build")
     say("the image is built")
     compose.up()
@@ -77,11 +80,24 @@ def _play(compose: Compose, story: Story, say: Callable[[str], None]) -> None:
     say("taken down; nothing of it is left")
 
 
-def _kept_logs(compose: Compose) -> Path:
+def _kept(compose: Compose) -> str:
+    """Keep what the containers said, and say where; a daemon that has gone must not hide why."""
     folder = Path(tempfile.mkdtemp(prefix="gridloop-containers-"))
-    for name, command in (("states", ("ps", "--all")), ("logs", ("logs", "--no-color"))):
-        (folder / f"{name}.txt").write_text(compose(*command), encoding="utf-8")
-    return folder
+    try:
+        for name, command in (("states", ("ps", "--all")), ("logs", ("logs", "--no-color"))):
+            (folder / f"{name}.txt").write_text(compose(*command), encoding="utf-8")
+    except FAILURES as failure:
+        return f"what the containers said could not be kept: {failure}"
+    return f"what the containers said is in {folder}"
+
+
+def _take_down(compose: Compose) -> None:
+    try:
+        # Unless it was taken down already.
+        if compose.left():
+            compose("down", "--volumes", "--timeout", "20")
+    except FAILURES as failure:
+        sys.stderr.write(f"what is left of project {compose.project} could not be taken down: {failure}\n")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -141,11 +141,14 @@ KINDS: Final = (("container", "--all"), ("volume",), ("network",))
 
 
 def docker(*words: str, given: str | None = None) -> str:
-    """Run `docker …` in the repository's folder and return what it printed."""
-    done = subprocess.run(
-        ["docker", *words], cwd=ROOT, input=given, capture_output=True, text=True, timeout=COMMAND_S,
-        env={**os.environ, "COMPOSE_ANSI": "never"}, check=False,
-    )  # fmt: skip
+    """Run `docker …` in the repository's folder and return what it printed; raises `StepError`."""
+    try:
+        done = subprocess.run(
+            ["docker", *words], cwd=ROOT, input=given, capture_output=True, text=True, timeout=COMMAND_S,
+            env={**os.environ, "COMPOSE_ANSI": "never"}, check=False,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise StepError("there is no `docker` on PATH") from error
     if done.returncode:
         said = f"{done.stdout}\n{done.stderr}".strip()
         raise StepError(f"docker {' '.join(words[:12])} ended with {done.returncode}:\n{said[-3000:]}")

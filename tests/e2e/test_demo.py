@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ SECONDS = 240
 AGREES = "every count agrees with the independent one"
 SUMMARIES = {"directive": DirectiveSummary, "round": RoundSummary, "gate": GateSummary}
 # What is said when an act is over and only compared.
-OVER = ("closed; comparing", "quiet again; comparing")
+OVER = "; comparing with"
 EVERYTHING = {"registry", "dispatch", "screening", "checkpoint", "kafka", "mongo"}
 
 
@@ -67,7 +67,7 @@ class Demo:
         assert child.process is not None
         child.process.send(signal.SIGKILL)
         assert child.process.wait_gone(seconds=5)
-        assert not any(text in self.output for text in OVER), f"{victim} was killed too late:\n{self.output}"
+        assert OVER not in self.output, f"{victim} was killed too late:\n{self.output}"
 
         def is_back() -> bool:
             now = running_state(run)
@@ -90,14 +90,20 @@ def demo(folder: Path, *words: str, speed: float = 4, by_make: bool = False) -> 
     with (
         (folder / "output.txt").open("wb") as output,
         subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process,
     ):
         try:
             yield Demo(process, folder)
         finally:
             if process.poll() is None:
-                process.kill()
+                # Make has children of its own.
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def left_of(folder: Path) -> list[str]:
@@ -238,6 +244,13 @@ def test_whatever_is_killed_in_an_act_costs_time_but_no_answer(tmp_path: Path, a
     report = report_of(tmp_path)
     assert set(report) & set(SUMMARIES) == {act}
     assert {name for name, restarts in report["restarts"].items() if restarts} == EVERYTHING
+    assert_nothing_left(tmp_path)
+
+
+def test_a_run_that_is_given_up_is_ended_with_all_that_make_started(tmp_path: Path) -> None:
+    with suppress(TimeoutError), demo(tmp_path, by_make=True) as running:
+        running.until_said("telling registry")
+        raise TimeoutError
     assert_nothing_left(tmp_path)
 
 

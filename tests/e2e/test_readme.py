@@ -35,4 +35,5 @@ def test_up_and_down_are_a_pair(tmp_path: Path) -> None:
     finally:
         down = make("down", tmp_path)
     assert down.returncode == 0
-    assert "down" in down.stdout
+    # What make shows of its recipe has the word in it too.
+    assert down.stdout.splitlines()[-1] == "down"

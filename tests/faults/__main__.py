@@ -16,7 +16,7 @@ from tests.faults import report
 from tests.faults.fault import Fault
 from tests.faults.loops import Loop, Orders, Rounds
 from tests.faults.rows import ROWS, VISITED
-from tests.faults.run import Result, run
+from tests.faults.run import Result, result_of, run
 from tests.faults.stage import fresh_servers, staged
 
 RATE: Final = 40.0
@@ -42,29 +42,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     for name, service in _wanted(options.names):
         result, found = one(ROWS[name](), LOOPS[service]())
-        conditions = conditions or {"date": SystemClock().now().date().isoformat(), **found}
+        if found and not conditions:
+            conditions = {"date": SystemClock().now().date().isoformat(), **found}
         results.append(result)
         sys.stdout.write("\n  ".join([report.line(result), *result.wrong]) + "\n")
         sys.stdout.flush()
-    if options.json:
-        options.json.write_text(report.as_json(conditions, results), encoding="utf-8")
-    if options.table:
-        options.table.write_text(report.page(conditions, LOAD, results), encoding="utf-8")
+        # Whatever ends the run, what came before is kept.
+        if options.json:
+            options.json.write_text(report.as_json(conditions, results), encoding="utf-8")
+        if options.table:
+            options.table.write_text(report.page(conditions, LOAD, results), encoding="utf-8")
     return 0 if all(each.good for each in results) else 1
 
 
 def one(fault: Fault, loop: Loop) -> tuple[Result, dict[str, Any]]:
-    """Run one row on servers of its own: what one fault leaves is nothing to the next."""
-    with fresh_servers() as servers, tempfile.TemporaryDirectory(prefix="gridloop-faults-") as folder:
-        conditions = bench.conditions(servers.local)
-        with staged(servers, Path(folder), loop) as stage:
-            result = asyncio.run(run(stage, fault, rate=RATE))
-        if not result.good:
-            kept = Path(tempfile.mkdtemp(prefix=f"gridloop-faults-{fault.name}-"))
-            shutil.copytree(folder, kept / "services", dirs_exist_ok=True)
-            shutil.copytree(servers.local.run_dir / "logs", kept / "servers", dirs_exist_ok=True)
-            result.wrong.append(f"logs are in {kept}")
+    """Run one row on servers of its own: what one fault leaves is nothing to the next.
+
+    Where not even servers or a service could be had, that is what is wrong with the row.
+    """
+    result, conditions = result_of(fault, loop), {}
+    try:
+        with fresh_servers() as servers, tempfile.TemporaryDirectory(prefix="gridloop-faults-") as folder:
+            conditions = bench.conditions(servers.local)
+            try:
+                with staged(servers, Path(folder), loop) as stage:
+                    result = asyncio.run(run(stage, fault, rate=RATE))
+            finally:
+                if not result.good:
+                    result.wrong.append(
+                        f"logs are in {_kept(fault.name, Path(folder), servers.local.run_dir)}"
+                    )
+    except Exception as failed:  # noqa: BLE001 - the end of this row, not of the others
+        result.wrong.append(repr(failed))
     return result, conditions
+
+
+def _kept(name: str, services: Path, servers: Path) -> Path:
+    kept = Path(tempfile.mkdtemp(prefix=f"gridloop-faults-{name}-"))
+    shutil.copytree(services, kept / "services", dirs_exist_ok=True)
+    shutil.copytree(servers / "logs", kept / "servers", dirs_exist_ok=True)
+    return kept
 
 
 def _wanted(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from shared.contracts.envelope import Message
 from shared.contracts.registry import Roster
 from shared.contracts.topics import Topic
 from shared.kernel.clock import SystemClock
+from tests.harness.judging import answers_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,7 @@ class Orders:
         return Said(body["directive"], body["desk"], body["addressee"]) if "addressee" in body else None
 
     def counted(self, shown: Mapping[str, Any]) -> int:
-        total = shown["total"]
-        return int(max(total.get("delivered", 0) + total.get("excused", 0), total.get("done", 0)))
+        return answers_in(shown["total"])
 
     def exact(self, desk: str, shown: Mapping[str, Any], given: int) -> bool:
         """Everybody has answered, at every level of posts, and the loop is closed."""

@@ -10,6 +10,7 @@ from cli.errors import UserError
 from cli.stack.probes import service_is_ready
 from tests.faults.fault import LONG_S, Fault, Scene, Skipped
 from tests.faults.load import Load, Outside
+from tests.faults.loops import Loop
 from tests.faults.stage import Stage
 from tests.faults.verdict import judged
 from tests.faults.watch import Asking, Watch
@@ -68,9 +69,14 @@ class Result:
         return [getattr(each, figure) for each in self.recoveries]
 
 
+def result_of(fault: Fault, loop: Loop) -> Result:
+    """Return what a row has come to before it begins: nothing was injected."""
+    return Result(fault.name, loop.service, fault.reliability, fault.says, wanted=fault.times)
+
+
 async def run(stage: Stage, fault: Fault, *, rate: float) -> Result:
     """Run one row on a stage; whatever goes wrong is in the result."""
-    result = Result(fault.name, stage.loop.service, fault.reliability, fault.says, wanted=fault.times)
+    result = result_of(fault, stage.loop)
     began = time.perf_counter()
     outside = Outside(stage.servers.kafka)
     load = Load(stage.loop, outside, rate=rate)
@@ -84,8 +90,13 @@ async def run(stage: Stage, fault: Fault, *, rate: float) -> Result:
         result.skipped = str(reason)
     except (AssertionError, UserError) as failed:
         result.wrong.append(str(failed))
+    except Exception as failed:  # noqa: BLE001 - what a client raises is the end of this row, not of the others
+        result.wrong.append(repr(failed))
     finally:
         await asyncio.to_thread(fault.clean, scene)
+        # Once more, for a row that ended before anything flowed.
+        await watch.stop()
+        await outside.stop()
     result.took_s = time.perf_counter() - began
     return result
 

@@ -16,14 +16,13 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from pymongo import MongoClient
 
 from cli.stack.local import LocalStack
-from shared.messaging.admin import TopicAdmin, wanted
 from shared.runtime.tokens import KeyPair, generate_key_pair, mint
 from tests.faults.load import append
 from tests.faults.loops import Loop
 from tests.harness.log import new_id
 from tests.harness.services import Service
 from tests.harness.waiting import until
-from tests.servers import Servers
+from tests.servers import Servers, create_topics
 
 CLEAN: Final = {-signal.SIGTERM, 128 + signal.SIGTERM}
 PARTITIONS: Final = 12
@@ -82,7 +81,11 @@ class Stage:
     async def leave(self) -> None:
         """Stop the newest replica as an operator would."""
         leaving = self.replicas.pop()
-        code = await leaving.stop()
+        try:
+            code = await leaving.stop()
+        finally:
+            # From here on nobody else knows of it.
+            leaving.kill()
         if code not in CLEAN:
             raise AssertionError(f"{leaving.instance} ended with {code} when it was asked to stop")
 
@@ -113,13 +116,8 @@ class Stage:
 def fresh_servers() -> Iterator[Servers]:
     """Have local servers that nobody else uses, with as many partitions as a laptop has elsewhere."""
     with LocalStack() as stack:
-        asyncio.run(_create_topics(stack.kafka))
+        asyncio.run(create_topics(stack.kafka, PARTITIONS))
         yield Servers(stack.kafka, stack.mongo, stack)
-
-
-async def _create_topics(kafka: str) -> None:
-    async with TopicAdmin(kafka) as admin:
-        await admin.apply(wanted(PARTITIONS), replication=1)
 
 
 @contextmanager

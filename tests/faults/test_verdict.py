@@ -10,7 +10,9 @@ import pytest
 from tests.faults.loops import Orders
 from tests.faults.report import page
 from tests.faults.run import Recovery, Result
-from tests.faults.verdict import Verdict, compare_counts, decided_once, told_once
+from tests.faults.verdict import Verdict, compare_counts
+from tests.harness import judging
+from tests.harness.judging import Reason
 
 TASK = "order-0001"
 LOOP = Orders(3)
@@ -89,9 +91,15 @@ def test_a_count_before_its_answer_is_above_the_truth() -> None:
     ("bodies", "lost", "doubled"), [((), 1, 0), ((b"a", b"a"), 0, 0), ((b"a", b"b"), 0, 1)]
 )
 def test_a_command_has_one_outcome(bodies: tuple[bytes, ...], lost: int, doubled: int) -> None:
+    found = judging.decided_once([TASK], [Kept(body, key=f"6108/{TASK}".encode()) for body in bodies])
+    assert sums(found) == (lost, doubled)
+
+
+def sums(reasons: list[Reason]) -> tuple[int, int]:
     verdict = Verdict()
-    decided_once(verdict, [TASK], [Kept(body, key=f"6108/{TASK}".encode()) for body in bodies])
-    assert (verdict.lost, verdict.doubled) == (lost, doubled)
+    verdict.add(reasons)
+    assert len(verdict.why) == len(reasons)
+    return verdict.lost, verdict.doubled
 
 
 def told(posts: list[str], id_: str) -> Kept:
@@ -104,12 +112,17 @@ def told(posts: list[str], id_: str) -> Kept:
 
 def test_everybody_is_told_under_one_id() -> None:
     posts = list(LOOP.addressees())
-    right, short, twice = Verdict(), Verdict(), Verdict()
-    told_once(right, LOOP, [TASK], [told(posts, "one"), told(posts, "one")])
-    told_once(short, LOOP, [TASK], [told(posts[1:], "one")])
-    told_once(twice, LOOP, [TASK], [told(posts, "one"), told(posts[:1], "two")])
-    assert (right.lost, right.doubled, short.lost, short.doubled) == (0, 0, 1, 0)
-    assert (twice.lost, twice.doubled) == (0, 1)
+
+    def judged(*deliveries: Kept) -> tuple[int, int]:
+        found = judging.told(deliveries, {TASK})
+        return sums(judging.told_once(found, [(TASK, post) for post in posts]))
+
+    assert judged(told(posts, "one"), told(posts, "one")) == (0, 0)
+    assert judged(told(posts[1:], "one")) == (1, 0)
+    assert judged(told(posts, "one"), told(posts[:1], "two")) == (0, 1)
+    # A later version of an order is told anew.
+    later = json.loads(told(posts, "two").value) | {"version": 2}
+    assert judged(told(posts, "one"), Kept(json.dumps(later).encode(), headers=[("ce_id", b"two")])) == (0, 0)
 
 
 def result(**other: Any) -> Result:

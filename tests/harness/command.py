@@ -35,7 +35,7 @@ async def gridloop(servers: Servers, *words: str, **env: str) -> Said:
     # In a thread: the command runs an event loop of its own.
     done = await asyncio.to_thread(CliRunner().invoke, build_app(), list(words), env={**own, **env})
     if isinstance(done.exception, UserError):
-        return Said(1, str(done.exception))
+        return Said(done.exception.status, str(done.exception))
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Said(done.exit_code, done.output)

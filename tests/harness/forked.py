@@ -24,12 +24,7 @@ class Forked:
 
     def __init__(self, name: str, env: Mapping[str, str], log: Path) -> None:
         self._process = _context().Process(target=_run, args=(name, dict(env), str(log)), daemon=True)
-        # The child imports this module by name, which pytest's way of importing does not allow for.
-        sys.path.append(str(ROOT))
-        try:
-            self._process.start()
-        finally:
-            sys.path.remove(str(ROOT))
+        self._process.start()
 
     @property
     def returncode(self) -> int | None:

@@ -4,10 +4,11 @@ first community   four households in its grid and one in none; second community:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from shared.contracts import registry
@@ -26,10 +27,12 @@ from shared.contracts.screening import (
 )
 from shared.contracts.topics import Topic
 from shared.kernel.codes import desk_of
+from tests.harness import judging
 from tests.harness.api import Api
 from tests.harness.log import SOURCE, Log, header, new_id
 from tests.harness.services import Service
 from tests.harness.store import has_rosters, stored
+from tests.harness.truth import fail_for
 from tests.harness.waiting import until
 from tests.harness.world import (
     FIRST,
@@ -185,40 +188,31 @@ async def covered(
 
 
 async def never_more_covered_than_visited(log: Log, round_: str) -> list[Coverage]:
-    """Fail if any coverage ever counted a household that had not been visited by then; returns all of them.
-
-    Every clock here is the broker's: a topic stamps its records when it takes them.
-    """
-    visited = await _first_visits(log, round_)
+    """Fail if any coverage ever counted a household not visited by then; returns all of them."""
+    visited = judging.first_said(_visits(await log.read(contract.VISITS_TOPIC), round_))
     shown = []
     for record in await log.read(contract.PROGRESS_TOPIC, round_):
         if header(record, "ce_type") != contract.COVERAGE:
             continue
         coverage = Coverage.model_validate_json(record.value)
         shown.append(coverage)
-        truth = sum(
-            at <= record.timestamp and coverage.desk in (STREET, desk_of_house(house))
-            for house, at in visited.items()
-        )
-        counted = coverage.total.covered
-        assert counted <= truth, f"{counted} covered at {coverage.desk} v{coverage.v}, {truth} visited"
+        here = [at for house, at in visited.items() if coverage.desk in (STREET, desk_of_house(house))]
+        what, counted = f"{round_} at {coverage.desk} v{coverage.v}", coverage.total.covered
+        fail_for(judging.counted_by_then(what, counted, record.timestamp, here))
         assert counted <= coverage.total.households
     assert shown, "no coverage was published"
     return shown
 
 
-async def _first_visits(log: Log, round_: str) -> dict[str, int]:
-    """Return when each household was first visited to some effect."""
-    first: dict[str, int] = {}
-    for record in await log.read(contract.VISITS_TOPIC):
+def _visits(records: Iterable[ConsumerRecord], round_: str) -> Iterator[tuple[str, int]]:
+    """Yield each household that was visited to some effect, and when."""
+    for record in records:
         try:
             body = Visit.model_validate_json(record.value)
         except ValidationError:
             continue  # bad data is nobody's visit
         if body.round == round_ and body.found in COVERING:
-            first.setdefault(body.household, record.timestamp)
-            first[body.household] = min(first[body.household], record.timestamp)
-    return first
+            yield body.household, record.timestamp
 
 
 async def said_once(log: Log, topics: Iterable[Topic], name: str) -> dict[str, set[str]]:

@@ -25,6 +25,7 @@ TOPIC = re.compile(
 )
 MESSAGE = re.compile(r"\bgridloop\.[a-z]+\.[a-z-]+\.v\d+")
 OWNERS = {"registry", "screening", "checkpoint", "dispatch"}
+SETTINGS = ROOT / "docs" / "settings.md"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -40,9 +41,7 @@ def settings() -> list[type[ServiceSettings]]:
 
 def documented() -> dict[str, tuple[str, str]]:
     """Return the rows of the settings page: variable → (default, meaning)."""
-    rows = re.findall(
-        r"^\| `(GRIDLOOP_\w+)` \| (.+?) \| (.+?) \|$", text(ROOT / "docs" / "settings.md"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| `(GRIDLOOP_\w+)` \| (.+?) \| (.+?) \|$", text(SETTINGS), re.MULTILINE)
     return {name: (default.strip("`"), meaning) for name, default, meaning in rows}
 
 
@@ -72,6 +71,11 @@ def in_code() -> set[str]:
 
 def test_the_settings_page_is_what_the_code_says() -> None:
     assert documented() == declared()
+
+
+def test_what_commands_read_is_on_the_settings_page() -> None:
+    read = {each for path in modules("cli") for each in strings(path) if VARIABLE.fullmatch(each)}
+    assert {"GRIDLOOP_URL", "GRIDLOOP_TOKEN"} <= read <= set(VARIABLE.findall(text(SETTINGS)))
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *DEPLOYED], ids=name_of)

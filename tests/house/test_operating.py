@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from cli.__main__ import build_app
+from cli.visit_files import COLUMNS
 from tests.house.source import ROOT, modules, name_of, tree
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
@@ -45,9 +46,16 @@ def test_every_finding_is_explained_and_nothing_else() -> None:
     assert set().union(*map(said, checks)) == explained()
 
 
+def test_every_column_of_a_spreadsheet_is_explained_and_no_other() -> None:
+    _, _, table = PAGE.partition("| column |")
+    rows = re.findall(r"^\| (`[^|]+`) \| .+ \|$", table.partition("\n\n")[0], re.MULTILINE)
+    assert {column for row in rows for column in re.findall(r"`(\w+)`", row)} == set(COLUMNS)
+
+
 def test_every_command_of_an_operator_is_on_the_page() -> None:
     commands: Any = typer.main.get_command(build_app())
     names = [name for name in ("doctor", "dashboard") if name in commands.commands]
-    names += [f"{group} {name}" for group in ("topics", "dlq") for name in commands.commands[group].commands]
-    assert len(names) == 7
+    groups = ("topics", "dlq", "rounds", "visits")
+    names += [f"{group} {name}" for group in groups for name in commands.commands[group].commands]
+    assert len(names) == 16
     assert [name for name in names if f"`gridloop {name}" not in PAGE] == []

@@ -40,6 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", int(os.environ["GRIDLOOP_HTTP_PORT"])), Handler).serve_forever()
 """
 SECONDS = 20
+SERVERS = {"kafka", "mongo"}
 
 
 def stand_in(name: str = "stand-in") -> Program:
@@ -143,8 +144,8 @@ def test_a_killed_database_keeps_what_it_committed(stack: LocalStack) -> None:
 
 
 def test_servers_listen_on_loopback_only(stack: LocalStack) -> None:
-    for child in stack.state.servers.values():
-        connections = psutil.Process(child.pid).net_connections(kind="tcp")
+    for name in SERVERS:
+        connections = psutil.Process(stack.state.children[name].pid).net_connections(kind="tcp")
         listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
         assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
 
@@ -174,7 +175,7 @@ def test_a_service_that_cannot_start_is_told_with_its_log(stack: LocalStack) -> 
     with pytest.raises(UserError, match="no such desk"):
         stack.start(hopeless)
     assert "hopeless" not in stack.state.children
-    assert set(stack.state.servers) == {"kafka", "mongo"}
+    assert {name for name, child in stack.state.children.items() if child.is_server} == SERVERS
 
 
 def test_services_start_only_after_what_they_need_was_prepared(stack: LocalStack) -> None:
@@ -247,6 +248,6 @@ def test_without_java_up_says_what_to_install(run_dir: Path, tmp_path: Path) -> 
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == UserError.status
     assert done.stderr.count("\n") == 1
     assert "openjdk-17-jre-headless" in done.stderr

@@ -115,6 +115,47 @@ def test_changed_plans_are_followed(supervised: Supervised) -> None:
     assert set(state.children) == {"b"}
 
 
+ENDS_SLOWLY = """
+import signal, sys, time
+def end(*_):
+    time.sleep(1)
+    print("ended", time.monotonic(), flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", time.monotonic(), flush=True)
+time.sleep(120)
+"""
+
+
+def test_what_a_plan_changes_ends_together_services_first(supervised: Supervised) -> None:
+    names = {"server": True, "changed": False, "stopped": False, "dropped": False}
+    argv = [sys.executable, "-S", "-c", ENDS_SLOWLY]
+    members = {
+        name: Member(name=name, argv=argv, port=20_001, is_server=is_server)
+        for name, is_server in names.items()
+    }
+    supervised.start(plan_of(*members.values()))
+
+    def said(name: str, word: str) -> float:
+        # A line may be read while it is written.
+        lines = [line.split() for line in supervised.run.log(name).read_text().splitlines(keepends=True)]
+        return next((float(line[1]) for line in lines if len(line) == 2 and line[0] == word), 0.0)
+
+    assert until(lambda: all(said(name, "ready") for name in names), seconds=SECONDS)
+    plan = load_plan(supervised.run)
+    assert plan is not None
+    changed = [replace(members["changed"], generation=1), replace(members["stopped"], wanted=False)]
+    changed.append(replace(members["server"], generation=1))
+    next_plan = replace(plan.without_members({"dropped"}), revision=plan.revision).with_members(changed)
+    began = time.monotonic()
+    state = launch.follow(supervised.run, next_plan)
+    # A second for all services, and one for the server.
+    assert time.monotonic() - began < 3.5
+    assert set(state.children) == {"server", "changed", "stopped"}
+    services = [said(name, "ended") for name in names if name != "server"]
+    assert 0 < max(services) <= said("server", "ended") - 1
+
+
 def test_services_have_no_fixed_membership(supervised: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDLOOP_INSTANCE", "dispatch-0")
     show = "import os, time; print(os.environ.get('GRIDLOOP_INSTANCE'), flush=True); time.sleep(120)"

@@ -13,7 +13,7 @@ from cli.demo.directive.ledger import Ledger
 from cli.demo.directive.summary import Summary, compare
 from cli.demo.directive.view import line, table
 from cli.demo.directive.watch import Watch
-from cli.demo.play import play
+from cli.demo.play import NOT_CLOSED, play
 from cli.demo.stage import Stage
 from cli.demo.tail import tail
 from cli.demo.view import show
@@ -47,7 +47,8 @@ async def act(stage: Stage) -> Summary:
         watch.elapsed = lambda: timing.elapsed() - began
         await _play(stage, watch, actors)
     summary = Summary(directive)
-    with timing.phase("comparison", "closed; comparing with the actors' own count"):
+    over = "closed" if watch.complete.is_set() else NOT_CLOSED
+    with timing.phase("comparison", f"{over}; comparing with the actors' own count"):
         summary.closed = await _is_closed(stage, directive)
         answers = {desk: await _progress(stage, directive, desk) for desk in watch.expected}
         compare(summary, watch=watch, ledger=ledger, addressed=addressed, answers=answers)

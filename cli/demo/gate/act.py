@@ -70,7 +70,7 @@ async def act(stage: Stage) -> Summary:
             tail(servers, CROSSINGS_TOPIC, READINGS_TOPIC, from_now=True) as crossings,
             tail(servers, DELIVERIES_TOPIC, DIRECTIVES_TOPIC, from_now=True) as orders,
         ):
-            await play(
+            is_over = await play(
                 _go(morning),
                 watch.run(crossings),
                 morning.alerts.run(orders),
@@ -83,7 +83,8 @@ async def act(stage: Stage) -> Summary:
                 seconds=OVER_WITHIN_S,
             )
     summary = morning.summary
-    with stage.timing.phase("reconciliation", "quiet again; comparing with the count of the gate's people"):
+    over = "quiet again" if is_over else "time is up"
+    with stage.timing.phase("reconciliation", f"{over}; comparing with the count of the gate's people"):
         restarts = stage.stack.state.children["checkpoint"].restarts
         compare(summary, ledger=ledger, watch=watch, told=await _told(morning), restarts=restarts)
         summary.alerts, differences = await morning.alerts.compare()
@@ -111,8 +112,8 @@ def _prepare(stage: Stage) -> Morning:
     )
 
 
-async def _go(morning: Morning) -> None:
-    """Play the morning from the first pass to the last crossing."""
+async def _go(morning: Morning) -> bool:
+    """Play the morning from the first pass to the last crossing; True, for it is over then."""
     await _issue(morning)
     stream = asyncio.ensure_future(morning.crowd.stream())
     try:
@@ -128,6 +129,7 @@ async def _go(morning: Morning) -> None:
     await morning.alerts.settle(seconds=RECONCILED_WITHIN_S)
     await morning.scenes.come_late(morning.overstayer)
     await _reconciled(morning)
+    return True
 
 
 async def _issue(morning: Morning) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import yaml
 
-from cli.demo.asking import ask, command, read, read_all
+from cli.demo.asking import command, read, read_all
 from cli.demo.gate.morning import Compound, Resident
 from cli.demo.stage import Stage
 from cli.errors import UserError
@@ -20,7 +20,7 @@ from shared.contracts.teams import TeamDefinition, TeamMember
 
 SCHEME = ROOT / "schemes" / "jiayu163.yaml"
 TEAM = "jiayu163:gate-team"
-DAY = timedelta(hours=12)
+PASS_LASTS = timedelta(hours=12)
 AGAIN_AFTER_S = 0.2
 # As long as it takes registry to come back, should it have been killed before it could say so.
 TRIES = 200
@@ -62,7 +62,7 @@ class Office:
             if "already-over" not in reply.text:
                 raise _unexpected(reply)
 
-    async def issue(self, resident: Resident, window: timedelta = DAY) -> datetime:
+    async def issue(self, resident: Resident, window: timedelta = PASS_LASTS) -> datetime:
         """Issue a pass and return the end of its window; whoever had one gets another in its place."""
         while True:
             now = self._stage.clock.now()
@@ -146,13 +146,9 @@ class Office:
         return reply
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        """Send a command until it is decided; the key makes it one, however often it has to be sent."""
         headers = {**self._token, "Idempotency-Key": self._stage.ulids.new()}
-        while True:
-            async with self._stage.lines["checkpoint"].one() as line:
-                reply = await ask(line, "POST", path, json=dict(body), headers=headers)
-            if reply.status_code != HTTPStatus.ACCEPTED:
-                return reply
+        async with self._stage.lines["checkpoint"].one() as line:
+            return await command(line, path, json=dict(body), headers=headers)
 
     def _by_issuer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {"issuer": self._compound.issuer.post, **body}

@@ -9,7 +9,7 @@ from typing import Any
 from cli.demo.alerts import Alarm, Alerts
 from cli.demo.asking import command, read, read_all
 from cli.demo.load import until_read
-from cli.demo.play import play, until, until_told
+from cli.demo.play import NOT_CLOSED, play, until, until_told
 from cli.demo.round.crew import Crew
 from cli.demo.round.ledger import Ledger
 from cli.demo.round.script import Call, Script, newcomer
@@ -97,7 +97,8 @@ async def act(stage: Stage) -> Summary:
                 seconds=CLOSED_WITHIN_S,
             )
     summary = round_.summary
-    with stage.timing.phase("recount", "closed; comparing with the visitors' own count"):
+    over = "closed" if summary.closed else NOT_CLOSED
+    with stage.timing.phase("recount", f"{over}; comparing with the visitors' own count"):
         compare(summary, watch=round_.watch, ledger=round_.ledger, told=await round_.told())
         summary.alerts, differences = await round_.alerts.compare()
     summary.differences += differences

@@ -53,7 +53,6 @@ class Fever:
     home: PutHousehold
     person: str
     charge: Seat
-    superior: Seat
     is_silent: bool
 
 
@@ -80,11 +79,10 @@ class Script:
         while len(chosen) < FEVERS:
             home = rng.choice(self.world.households)
             charge = self.world.by_post[home.charges["main"]]
-            superior = self.superior_of(charge)
-            if charge.holder and superior.holder and charge.post not in chosen:
+            # Somebody must be there to answer for a silent one.
+            if charge.holder and self.superior_of(charge).holder and charge.post not in chosen:
                 is_silent = len(chosen) == FEVERS - 1
-                person = home.members[0]
-                chosen[charge.post] = Fever(home, person, charge, superior, is_silent)
+                chosen[charge.post] = Fever(home, home.members[0], charge, is_silent)
         return tuple(chosen.values())
 
     def first(self) -> Iterable[Call]:

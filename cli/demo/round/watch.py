@@ -20,7 +20,6 @@ class Watch:
     above_truth: list[str] = field(default_factory=list)
     samples: int = 0
     number: int = 0
-    is_closed: bool = False
 
     async def run(self, records: Records) -> None:
         """Observe until cancelled."""
@@ -33,7 +32,6 @@ class Watch:
                     homes.update(each.household for each in part.households)
                 case RoundFact() as fact if fact.round.round == self.round:
                     self.number = fact.round.number
-                    self.is_closed = self.is_closed or fact.round.status == "closed"
                 case _:
                     continue
 

@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.demo import asking
+from cli.demo import asking, load
 from cli.demo.asking import command
 from cli.demo.gate import outage
 from cli.demo.gate.outage import without_kafka
 from cli.demo.gate.scenes import Scenes
+from cli.errors import UserError
 
 NOW = datetime(2022, 1, 5, 8, tzinfo=UTC)
 WINDOW = timedelta(seconds=6)
@@ -94,6 +95,36 @@ async def test_a_command_is_sent_under_one_key_until_it_is_decided(monkeypatch: 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://gate") as client:
         reply = await command(client, "/passes", headers={"Idempotency-Key": "one"})
     assert (reply.status_code, keys) == (201, ["one"] * 5)
+
+
+@pytest.mark.parametrize("status", [None, 503, 202])
+async def test_who_never_answers_or_decides_is_not_asked_for_ever(
+    monkeypatch: pytest.MonkeyPatch, status: int | None
+) -> None:
+    monkeypatch.setattr(asking, "AGAIN_AFTER_S", 0)
+    monkeypatch.setattr(asking, "ANSWERED_WITHIN_S", 0.05)
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        if status is None:
+            raise httpx.ConnectError("killed")
+        return httpx.Response(status)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://gate") as client:
+        with pytest.raises(UserError, match=r"^nobody (answers|decides) POST /passes at http://gate"):
+            await asyncio.wait_for(command(client, "/passes"), 5)
+
+
+async def test_a_group_that_never_reads_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def committed(*_: str) -> dict[int, int]:
+        return {0: 1}
+
+    monkeypatch.setattr(load, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(load, "READ_WITHIN_S", 0.05)
+    monkeypatch.setattr(load, "_committed", committed)
+    await load.until_read("nowhere", "dispatch.rosters", {0: 1})
+    with pytest.raises(UserError, match=r"dispatch\.rosters has not read"):
+        await asyncio.wait_for(load.until_read("nowhere", "dispatch.rosters", {0: 2}), 5)
 
 
 class Stack:

@@ -16,6 +16,7 @@ from cli.doctor.findings import Finding, Level, checked, fail, ok, warn, worst
 from cli.errors import UserError
 from cli.stack.keys import pass_keys
 from cli.stack.paths import RunDir
+from cli.verify.rest import groups_of
 from services.checkpoint.spool import Spool, Spooled
 from shared.flow.batch import Position
 from shared.flow.dead_letters import Letter, dead_letter
@@ -244,7 +245,7 @@ def test_letters_are_counted_until_they_are_taken_up() -> None:
 
 
 def test_every_group_of_a_card_is_looked_at() -> None:
-    found = log.groups()
+    found = groups_of()
     assert set(found["dispatch.sheets"]) == {"dispatch.desks.v1", "dispatch.acks.v1"}
     assert {group.partition(".")[0] for group in found} == {"registry", "screening", "checkpoint", "dispatch"}
 

@@ -108,6 +108,7 @@ BAD = {
     "hh-00000001,nobody-home,p-1,36.5,,,,": (2, "invalid"),
     "hh-00000001,screened,王 芳,36.5,,,,": (2, "invalid"),
     "hh-00000001,screened,p-1,36.5,,,,noon": (2, "invalid"),
+    "hh-00000001,screened,p-1,36.5,,,,5": (2, "invalid"),
     "hh-00000001,screened,p-1,36.5,perhaps,,,": (2, "neither-yes-nor-no"),
     "hh-00000001,screened,,36.5,,,,": (2, "no-person"),
     ",screened,p-1,36.5,,,,": (2, "no-household"),
@@ -121,6 +122,23 @@ def test_a_bad_line_is_named_and_the_others_are_read(tmp_path: Path, lines: str)
     entries, faults = read(csv(tmp_path, f"{HEADER}\n{lines}\nhh-00000009,refused,,,,,,\n"))
     assert [entry.visit["household"] for entry in entries] == ["hh-00000009"]
     assert [(fault.line, fault.code) for fault in faults] == [BAD[lines]]
+
+
+def test_cells_beyond_the_columns_are_a_fault_and_not_the_half_of_a_temperature(tmp_path: Path) -> None:
+    header = ["household", "found", "person", "temperature"]
+    split = ["hh-00000001", "screened", "p-1", "38", "6"]
+    for path in (
+        csv(tmp_path, f"{','.join(header)},\n{','.join(split)}\n"),
+        xlsx(tmp_path, [[*header], [*split[:3], 38.0, 6.0]]),
+    ):
+        entries, faults = read(path)
+        assert (entries, [(fault.line, fault.code) for fault in faults]) == ([], [(2, "beyond-columns")])
+        assert faults[0].detail.endswith(": 6")
+
+
+def test_empty_cells_beyond_the_columns_say_nothing(tmp_path: Path) -> None:
+    entries, faults = read(csv(tmp_path, "household,found\nhh-00000001,refused,,\n"))
+    assert (len(entries), faults) == (1, [])
 
 
 @pytest.mark.parametrize(
