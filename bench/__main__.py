@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from bench.tested import QUICK_SETTLE_S, SETTLE_S
 from bench.visits import run as visits
 from cli.stack.local import LocalStack
 
-Measure = Callable[[LocalStack, argparse.Namespace], Awaitable[Measured]]
+Measure = Callable[[LocalStack, argparse.Namespace], Coroutine[Any, Any, Measured]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             circumstances = circumstances or _said(report.conditions(stack))
             done.append(asyncio.run(MEASUREMENTS[name](stack, options)))
         print(f"\n{name}: {done[-1].sizes}\n\n{done[-1].text}\n", flush=True)
-    if options.json:
-        options.json.write_text(_as_json(circumstances, done))
+        # After each: a later one that fails takes nothing with it.
+        if options.json:
+            options.json.write_text(_as_json(circumstances, done))
     return verdict(done)
 
 

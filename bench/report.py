@@ -83,7 +83,7 @@ def conditions(stack: LocalStack) -> dict[str, Any]:
         "database flags": " ".join(part for part in mongo if part.startswith("--sync") or part.endswith("M")),
         "fsync": "on commit" if "--sync-on-commit" in mongo else "the server's default journal",
         "clients": (
-            "acks=all, idempotent producer, linger 2 ms; transactions of at most 2,000 facts, w: majority; "
+            "acks=all, idempotent producer, linger 2 ms; transactions of at most 4,000 facts, w: majority; "
             f"range assignor, session {consumer.SESSION_S:.0f} s"
         ),
     }

@@ -15,6 +15,7 @@ from bench.dispatch.world import CITY, ISSUER, World
 from bench.meter import Traces
 from bench.tested import SETTLE_S, Tested
 from cli.stack.local import LocalStack
+from cli.stack.processes import die_with_parent
 from services.dispatch.store import INDEXES
 from shared.contracts import dispatch
 from shared.contracts.envelope import Message
@@ -75,7 +76,7 @@ class DispatchArm:
 
 @dataclass
 class RawArm:
-    """`bench.raw` as a child of this process."""
+    """`bench.dispatch.raw` as a child of this process."""
 
     kafka: str
     mongo: str
@@ -90,9 +91,15 @@ class RawArm:
     def start(self) -> Sequence[psutil.Process]:
         """Start the loop and wait for its word."""
         command = [sys.executable, "-m", "bench.dispatch.raw", self.kafka, self.mongo, str(self.partitions)]
-        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._child = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - spawned from the main thread, which is alone here
+        )
         line = self._child.stdout.readline() if self._child.stdout else ""
         if line.strip() != raw.READY:
+            self.stop()
             raise RuntimeError("the raw loop did not start")
         return [psutil.Process(self._child.pid)]
 

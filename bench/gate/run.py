@@ -23,6 +23,7 @@ from bench.tested import QUICK_SETTLE_S, SETTLE_S, Tested
 from cli.stack.keys import GATE_DEVICE, token_for
 from cli.stack.local import LocalStack
 from cli.stack.paths import RunDir
+from cli.stack.processes import die_with_parent
 from services.checkpoint.keys import KeySet, SigningKey, read_keys
 from shared.kernel.clock import SystemClock
 from shared.messaging.admin import TopicAdmin, wanted
@@ -91,8 +92,9 @@ class Arms:
         before = merged(self.stack.mongo)
         for name in SERVERS if away else ():
             self.stack.stop(name)
-        asked = {"requests": self.requests, "first": first, "phases": self.plan.phases}
-        passage = await pass_through(arm, self.processes, **asked)
+        passage = await pass_through(
+            arm, self.processes, requests=self.requests, first=first, phases=self.plan.phases
+        )
         for name in reversed(SERVERS) if away else ():
             self.stack.resume(name)
         began = time.perf_counter()
@@ -202,7 +204,9 @@ def _keys(stack: LocalStack) -> tuple[KeySet, SigningKey]:
 async def _bare(processes: int) -> AsyncIterator[dict[int, psutil.Process]]:
     """Have as many processes of the bare handler, by their ports, for the length of the block."""
     children = [
-        await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.gate.bare", stdout=subprocess.PIPE)
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.gate.bare", stdout=subprocess.PIPE, preexec_fn=die_with_parent()
+        )
         for _ in range(processes)
     ]
     try:
@@ -219,7 +223,7 @@ async def _bare(processes: int) -> AsyncIterator[dict[int, psutil.Process]]:
 def _measured(plan: Plan, pairs: int, passages: Sequence[tuple[Passage, Passage]], costs: Costs) -> Measured:
     tables = []
     for arm, title in (("normal", "Kafka and MongoDB answer"), ("away", "Kafka and MongoDB are stopped")):
-        those = [pair for pair in passages if pair[0].arm == arm]
+        those = [pair for pair in passages if pair[0].arm == arm and not pair[0].wrong]
         both = [(ours.figures(), bare.figures()) for ours, bare in those]
         tables.append(f"{title}:\n\n{paired(both, LATENCY, ('checkpoint', 'bare'))}")
         drained = [ours.drained_s for ours, _ in those]

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
@@ -128,8 +128,3 @@ async def _round(
 def _closed(coverage: Mapping[str, bytes], desks: Mapping[str, object]) -> bool:
     """Return whether the round is closed everywhere."""
     return all(desk in coverage and json.loads(coverage[desk])["closed"] for desk in desks)
-
-
-def as_json(run: Run) -> dict[str, object]:
-    """Return the run for programs."""
-    return asdict(run)
