@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 
 from services.dispatch.edge import Edge
 from services.dispatch.reads import directives
@@ -21,8 +22,7 @@ from shared.contracts.directives import (
 )
 from shared.contracts.dispatch import Answer, AnsweredState
 from shared.kernel.codes import desk_of_post
-from shared.runtime.http import idempotency_key, read_model
-from shared.runtime.problems import Problem
+from shared.runtime.http import idempotency_key, invalid_body, read_model
 from shared.service.appending import refuse_rejected, undecided
 
 
@@ -122,10 +122,11 @@ def _writing(edge: Edge) -> APIRouter:
         person = edge.callers.person(request)
         new = await read_model(request, NewAnswer, edge.body_limit)
         await edge.callers.refuse_outsider(person, new.by or new.addressee)
-        if new.reason is None and (new.by is not None or new.state == "refused"):
-            raise Problem("invalid-body", "a refusal, and an answer for another post, needs a reason")
         id_ = idempotency_key(request, edge.ulids)
-        body = Answer(directive=directive, at=edge.clock.now(), **dict(new))
+        try:
+            body = Answer(directive=directive, at=edge.clock.now(), **dict(new))
+        except ValidationError as error:
+            raise invalid_body(error) from error
         await edge.appender.fact(contract.ACKS_TOPIC, contract.ANSWER, new.desk, body, id_=id_, actor=person)
         return JSONResponse({"answer": id_}, 202)
 

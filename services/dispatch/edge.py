@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from services.dispatch.domain.directive import Directive
 from services.dispatch.queries import Queries
@@ -43,6 +44,17 @@ class Edge:
             if known.order.desk in upward and (scope.desk in upward or held.desk in scope.path):
                 return known, v
         raise Problem("not-found")
+
+    async def visible_where(self, person: str) -> dict[str, Any]:
+        """Return what `visible` asks, as a query for all that are so."""
+        ways = []
+        for held in await self.callers.rosters().posts_of(person):
+            upward = {"$in": [held.desk, *held.path]}
+            ways.append({"order.desk": upward, "$or": [
+                {"order.scope.desk": upward}, {"order.scope.path": held.desk},
+            ]})  # fmt: skip
+        # Whoever holds no post sees nothing; an empty choice is no query.
+        return {"$or": ways or [{"_id": ""}]}
 
     async def command(
         self, id_: str, person: str, command: IssueDirective | AmendDirective | CancelDirective

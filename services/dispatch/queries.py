@@ -1,6 +1,6 @@
 """What the API and the ticker read, from majority-committed documents; nothing is written here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from services.dispatch.domain.directive import Directive
@@ -30,9 +30,9 @@ class Queries:
             collection, {"next_due": {"$lte": now_ms}}, limit=limit, order="next_due"
         )
 
-    async def live_sheets(self, after: str, limit: int) -> list[Body]:
-        """Return the lookups of open sheets in id order."""
-        return await self._database.find(SHEETS.found_in, {"live": True, "_id": {"$gt": after}}, limit=limit)
+    def live_sheets(self) -> AsyncIterator[list[Body]]:
+        """Yield the lookups of all open sheets by index, in no order, some at a time."""
+        return self._database.pages(SHEETS.found_in, {"live": True})
 
     async def directive(self, directive: str) -> tuple[Directive, int] | None:
         """Return a directive and its version."""

@@ -36,10 +36,7 @@ def directives(edge: Edge) -> APIRouter:
         if addressee is not None:
             return await _worklist(edge, person, addressee, paging)
         where: Json = {name: value for name, value in (("issuer", issuer), ("status", status)) if value}
-        held = await edge.callers.rosters().posts_of(person)
-        # A person sees the orders given at or above the desks where they hold a post.
-        desks = {desk for post in held for desk in (post.desk, *post.path)}
-        where["order.desk"] = {"$in": sorted(desks)}
+        where |= await edge.visible_where(person)
         found = await edge.queries().directives(where, _after(paging), paging.limit)
         items = [directive_json(directive, v) for directive, v in found]
         last = found[-1][0].order.directive if len(found) == paging.limit else None
@@ -88,7 +85,7 @@ def directives(edge: Edge) -> APIRouter:
             and (level is None or row["level"] == level)
             and not (open_only and row["done"])
         ]
-        start = int(paging.after[0]) if paging.after else 0
+        start = _start(paging)
         shown = rows[start : start + paging.limit]
         more = encode_cursor(start + paging.limit) if start + paging.limit < len(rows) else None
         return JSONResponse({"items": shown, "cursor": more, "listed": listed_json(held[0])})
@@ -124,6 +121,13 @@ async def _worklist(edge: Edge, person: str, post: str, paging: Page) -> Respons
 
 def _after(paging: Page) -> str:
     return str(paging.after[0]) if paging.after else ""
+
+
+def _start(paging: Page) -> int:
+    start = paging.after[0] if paging.after else 0
+    if not isinstance(start, int) or start < 0:
+        raise Problem("invalid-cursor")
+    return start
 
 
 async def _tree(queries: Queries, directive: str, desks: Sequence[str], depth: int) -> list[Json]:

@@ -194,11 +194,11 @@ INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "outcomes": [],
     "positions": [],
     rosters.ROSTERS.name: rosters.INDEXES,
-    "directives": [["issuer", "status"], ["status"]],
+    "directives": [["issuer", "status"], ["status"], ["order.desk"]],
     "issuers": [],
     "frozen": [],
     "sheets": [],
-    SHEETS.found_in: [["next_due"], ["desk", "live"], ["asked", "live"]],
+    SHEETS.found_in: [["next_due"], ["live"], ["desk", "live"], ["asked", "live"]],
     "progress": [],
     ROLLS.found_in: [["next_due"]],
 }

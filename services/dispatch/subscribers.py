@@ -39,7 +39,8 @@ def groups(settings: DispatchSettings) -> list[Group]:
             (dispatch.DESKS_TOPIC, dispatch.ACKS_TOPIC),
             Sheets(source=source, deadlines=deadlines),
             lanes=2,
-            max_records=4_000,
+            max_records=8_000,
+            max_weight=4_000,
             gather=True,
         ),
         Group(
@@ -47,7 +48,8 @@ def groups(settings: DispatchSettings) -> list[Group]:
             (dispatch.TALLIES_TOPIC,),
             ProgressRoll(source=source),
             lanes=2,
-            max_records=4_000,
+            max_records=8_000,
+            max_weight=4_000,
             gather=True,
         ),
         Group(

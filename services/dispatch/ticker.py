@@ -24,7 +24,6 @@ from shared.service.rosters import Rosters
 from shared.service.ticking import Ticking
 
 MOST = 1_000
-PAGE = 100
 COMPARE_EVERY = 10
 
 
@@ -80,9 +79,7 @@ class Ticker(Ticking):
     async def _compared(self, queries: Queries) -> list[tuple[str, Message]]:
         """Return fills for sheets whose roster came late, extends for desks that came to owe the order."""
         found: list[tuple[str, Message]] = []
-        after = ""
-        while page := await queries.live_sheets(after, PAGE):
-            after = page[-1]["_id"]
+        async for page in queries.live_sheets():
             versions = await self._rosters().versions(sorted({body["desk"] for body in page}))
             for body in page:
                 # A sheet that was frozen from the newest roster expects what that roster says.

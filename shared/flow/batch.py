@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from shared.contracts.envelope import Message
 from shared.flow import crash
@@ -64,6 +64,7 @@ class Storage(Protocol):
         """Open a causally consistent session with majority reads."""
 
 
+RULE_FAILED = "rule-failed"
 MOST_FAILED_IN_A_ROW = 50
 """Records that may fail their rule with none succeeding between: a bad release stops and does not drain."""
 
@@ -156,11 +157,16 @@ class Flow:
             await self._isolate(chunk)
 
     def _chunks(self, arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
+        """Yield what one transaction takes; one that is half full begins no other partition.
+
+        Facts of one partition are about fewer documents than as many of two.
+        """
         chunk: list[Arrival] = []
         weight = 0
         for arrival in arrivals:
             more = self._handler.weight(arrival)
-            if chunk and weight + more > self._max_weight:
+            elsewhere = chunk and arrival.origin.partition != chunk[-1].origin.partition
+            if chunk and weight + more > self._max_weight // (2 if elsewhere else 1):
                 yield chunk
                 chunk, weight = [], 0
             chunk.append(arrival)
@@ -226,6 +232,9 @@ class Flow:
             self._reached(self._group, "loaded")
             fresh = self._fold(docs, arrivals)
             self._reached(self._group, "folded")
+            # Before its place is stored: it can be read, so below its place nobody would set it aside again.
+            if failed := [dead_letter(self._group, each) for each in arrivals if _is_failed(each)]:
+                await self._publish(failed)
             await self._write(docs, commit)
             self._reached(self._group, "committed")
             if self._lapsed():
@@ -315,11 +324,16 @@ class Flow:
             origin = arrival.origin
             if isinstance(arrival, Unreadable):
                 self._observer.dead_lettered(self._group, arrival.code)
-                yield dead_letter(self._group, arrival)
+                if not _is_failed(arrival):
+                    yield dead_letter(self._group, arrival)
             elif not self._at_home(origin):
                 self._observer.moved(self._group)
                 yield Message(origin.topic, origin.key, origin.value, origin.headers)
 
 
 def _failed(record: Record, error: Exception) -> Unreadable:
-    return Unreadable(record.origin, "rule-failed", type(error).__name__, record.at, record.id, record.actor)
+    return Unreadable(record.origin, RULE_FAILED, type(error).__name__, record.at, record.id, record.actor)
+
+
+def _is_failed(arrival: Arrival) -> TypeGuard[Unreadable]:
+    return isinstance(arrival, Unreadable) and arrival.code == RULE_FAILED

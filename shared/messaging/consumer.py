@@ -26,6 +26,10 @@ HEARTBEAT_S: Final = 3.0
 PAUSE_S: Final = 1.0
 GATHER_BYTES: Final = 65_536
 GATHER_MS: Final = 50
+FETCH_BYTES: Final = 1_048_576
+GATHER_FETCH_BYTES: Final = 2 * FETCH_BYTES
+"""What one partition may have in one fetch. A backlog is read partition by partition: the fewer a poll is of,
+the fewer documents its facts are about (docs/adr/0010)."""
 SELDOM_MS: Final = 250
 """How long a fetch waits at the broker for a topic that seldom says anything. What arrives is answered at
 once; only a partition that speaks again while the others are waited for has to wait as long."""
@@ -148,6 +152,7 @@ def subscribe(
         # A poll that waits a moment gathers more: one transaction instead of several.
         fetch_min_bytes=GATHER_BYTES if gather else 1,
         fetch_max_wait_ms=SELDOM_MS if seldom else GATHER_MS,
+        max_partition_fetch_bytes=GATHER_FETCH_BYTES if gather else FETCH_BYTES,
         isolation_level="read_uncommitted",
         parser=_whole_batch,
         decoder=_as_it_is,

@@ -6,16 +6,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.contracts.base import MESSAGE_ID, Model
+from shared.contracts.base import LAST, MESSAGE_ID, Model
 from shared.contracts.catalog import BY_NAME
 from shared.contracts.envelope import header
 from shared.contracts.topics import Topic
 from shared.flow.records import Arrival, Origin, Record, Unreadable
+from shared.kernel.clock import utc_ms
 from shared.kernel.codes import InvalidCode
 from shared.kernel.errors import Permanent
 
-LAST_MS = 253_402_300_799_999
-"""The end of the year 9999: a later timestamp is bad data that a datetime cannot even say."""
+LAST_MS = utc_ms(LAST) - 1
+"""The last instant of a message: a later timestamp is bad data, which not even its refusal could say."""
 
 
 def read(raw: Any) -> Arrival:

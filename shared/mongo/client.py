@@ -3,10 +3,10 @@
 Both are built in the lifespan, never at import: a client belongs to one event loop.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -19,6 +19,7 @@ from shared.mongo.errors import translated
 
 Driver = Literal["motor", "pymongo"]
 Document = dict[str, Any]
+PAGE: Final = 100
 
 
 class Database:
@@ -58,8 +59,8 @@ class Database:
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Sequence[str]]]) -> None:
         """Create each collection's indexes: a list of field lists per collection name."""
-        existing = set(await self.handle.list_collection_names())
         with translated():
+            existing = set(await self.handle.list_collection_names())
             for collection, keys in indexes.items():
                 # A transaction must not meet a collection that does not exist yet.
                 if collection not in existing:
@@ -87,6 +88,18 @@ class Database:
             cursor = self.handle[collection].find(where, fields).sort(order, ASCENDING).limit(limit)
             found: list[Document] = await cursor.to_list(limit)
         return found
+
+    async def pages(
+        self, collection: str, where: Mapping[str, Any], *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[list[Document]]:
+        """Yield all that match, in no order, at most `PAGE` at a time: one query, however many there are."""
+        cursor = self.handle[collection].find(where, fields, batch_size=PAGE)
+        while True:
+            with translated():
+                page: list[Document] = await cursor.to_list(PAGE)
+            if not page:
+                return
+            yield page
 
     async def count(self, collection: str, where: Mapping[str, Any]) -> int:
         """Return how many documents match."""

@@ -20,6 +20,7 @@ MAX_DEPTH = 32
 MAX_PAGE = 200
 _MAX_CURSOR = 512
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_DERIVED = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-5[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 M = TypeVar("M", bound=BaseModel)
 CursorParts = tuple[str | int, ...]
@@ -48,8 +49,13 @@ def parse_model(body: bytes, model: type[M]) -> M:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise Problem("invalid-body", errors=faults(found)) from error
+        raise invalid_body(error) from error
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """Return the problem that says what is wrong, and never what was sent."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return Problem("invalid-body", errors=faults(found))
 
 
 def check_json(body: bytes) -> None:
@@ -113,11 +119,12 @@ def decode_cursor(cursor: str) -> CursorParts:
 def idempotency_key(request: Request, ulids: UlidFactory) -> str:
     """Give the caller's Idempotency-Key, which becomes the command's id, or mint one.
 
-    A key that is not well-formed is refused, not replaced: the caller's retry would count as new.
+    A key that is not well-formed is refused, not replaced: the caller's retry would count as new. So is one
+    in the form of the ids that rules and loops derive for their commands: it would stand in their way.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
         return ulids.new()
-    if _KEY.fullmatch(key) is None:
+    if _KEY.fullmatch(key) is None or _DERIVED.fullmatch(key) is not None:
         raise Problem("invalid-idempotency-key")
     return key

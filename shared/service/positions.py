@@ -28,6 +28,7 @@ def refuse_implausible(group: str, before: Positions, places: Places, after: Pos
     `before` the broker was asked is held against the end, and what was stored `after` it against the rest.
     Offsets are only ever reset backwards: a committed offset behind `next` only repeats, one before it skips.
     """
+    _refuse_lost(group, places, after)
     for partition, position in after.items():
         if position.log_id and position.log_id != places.log_id:
             raise ConfigurationError(
@@ -39,11 +40,22 @@ def refuse_implausible(group: str, before: Positions, places: Places, after: Pos
             next_, was = position.next[place.topic], 0
             if partition in before:
                 was = before[partition].next.get(place.topic, 0)
-            committed = places.committed.get(place)
+            kept = places.committed.get(place)
             where = f"{group} {place.topic}/{partition}: earliest {earliest}, next {next_}, end {end}"
             if was > end:
                 raise ConfigurationError("log-shorter-than-state", where)
-            if committed is not None and committed > next_:
-                raise ConfigurationError("offset-beyond-state", f"{where}, committed {committed}")
-            if max(earliest, committed or 0) > next_:
+            if kept is not None and kept > next_:
+                raise ConfigurationError("offset-beyond-state", f"{where}, committed {kept}")
+            if max(earliest, kept or 0) > next_:
                 raise ConfigurationError("records-gone-before-applied", where)
+
+
+def _refuse_lost(group: str, places: Places, after: Positions) -> None:
+    """Refuse offsets without any position: of a database that is gone, and what they stand for is skipped."""
+    for place, committed in places.committed.items():
+        position = after.get(place.partition)
+        applied = position is not None and place.topic in position.next
+        # A partition that nothing was read from is committed where it begins.
+        if not applied and committed > places.ranges[place][0]:
+            where = f"{group} {place.topic}/{place.partition}: committed {committed}, nothing applied"
+            raise ConfigurationError("offset-beyond-state", where)

@@ -276,13 +276,19 @@ class Running:
 
     async def _watch(self) -> None:
         """Say once a second whether every group has settled, and how far behind each partition is."""
+        told: set[tuple[str, str]] = set()
         while True:
             waiting = [assignment for assignment in self._assignments if not assignment.told]
             self._process.health.set_ready("consumers", not waiting, "a group has no assignment yet")
             for assignment in self._assignments:
                 await assignment.step_back()
-            for topic, partition, lag in consumer.lags(self._broker):
-                self._process.metrics.lag.labels(topic, str(partition)).set(lag)
+            lags = {(topic, str(number)): lag for topic, number, lag in consumer.lags(self._broker)}
+            for place, lag in lags.items():
+                self._process.metrics.lag.labels(*place).set(lag)
+            # A partition that was given away is another process's to speak of.
+            for place in told - lags.keys():
+                self._process.metrics.lag.remove(*place)
+            told = set(lags)
             await asyncio.sleep(WATCH_S)
 
 

@@ -1,6 +1,7 @@
 """A service's copies of the rosters: who holds which post now, and so who may say what."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -104,10 +105,11 @@ class Holders:
     """
 
     FRESH = timedelta(seconds=1)
+    MOST = 200
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[str, tuple[datetime, dict[str, str]]] = {}
+        self._known: OrderedDict[str, tuple[datetime, dict[str, str]]] = OrderedDict()
 
     async def of(self, desk: str, rosters: Rosters) -> dict[str, str]:
         """Return post → holder for the held posts of a desk."""
@@ -116,6 +118,9 @@ class Holders:
         if not now - self.FRESH < since < now:
             holders = await rosters.holders(desk)
             self._known[desk] = now, holders
+            self._known.move_to_end(desk)
+            if len(self._known) > self.MOST:
+                self._known.popitem(last=False)
         return holders
 
 

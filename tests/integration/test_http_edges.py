@@ -9,6 +9,7 @@ import pytest
 
 from shared.contracts import dispatch as contract
 from shared.contracts.directives import IssueDirective
+from shared.runtime.http import encode_cursor
 from shared.runtime.tokens import generate_key_pair
 from tests.harness.api import Api
 from tests.harness.log import Log, new_id, of_command
@@ -223,6 +224,23 @@ async def test_a_key_that_is_none_is_refused_not_replaced(api: Api, log: Log) ->
     for key in ("short", "with space in it", "x" * 65, "semi;colon;key"):
         problem(await api.issue(ISSUER, FIRST, key=key), 400, "invalid-idempotency-key")
     assert await log.ends(APPENDED_TO) == before
+
+
+async def test_an_order_for_one_community_is_not_listed_for_its_neighbour(api: Api, log: Log) -> None:
+    directive = await api.issued(STREET_DUTY, FIRST, mode="straight-through")
+    for post, sees in ((STREET_DUTY, True), (ISSUER, True), (area(SECOND), False)):
+        listed = await api.call("GET", "/directives", post)
+        assert (directive in {each["directive"] for each in listed.json()["items"]}) is sees
+        read = await api.call("GET", f"/directives/{directive}", post)
+        assert read.status_code == (200 if sees else 404)
+    body = {"desk": FIRST, "version": 1, "addressee": member(FIRST), "state": "read"}
+    problem(await api.call("POST", "/directives/x/answers", member(FIRST), json=body), 422, "invalid-body")
+    await log.answers(directive, entries_of(FIRST_ROSTER, issuer=STREET_DUTY))
+    await api.when(directive, STREET_DUTY, complete=True)
+    query = {"desk": FIRST, "cursor": encode_cursor("a-text")}
+    problem(
+        await api.call("GET", f"/directives/{directive}/entries", ISSUER, params=query), 400, "invalid-cursor"
+    )
 
 
 async def test_an_answer_is_accepted_only_from_who_may_give_it(api: Api, log: Log) -> None:

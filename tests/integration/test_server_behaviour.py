@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from shared.flow.documents import Body, Write
 from shared.kernel.errors import Conflict, Transient
-from shared.mongo.client import Database, Driver
+from shared.mongo.client import PAGE, Database, Driver
 from shared.mongo.storage import MongoSession, MongoStorage
 from tests.harness.log import new_id
 from tests.harness.proxy import LostCommits
@@ -51,6 +51,14 @@ async def commit(database: Database, *writes: Write) -> None:
 async def read(database: Database, id_: str, collection: str = THINGS) -> Body | None:
     async with MongoStorage(database).session() as session:
         return (await session.get_many(collection, [id_])).get(id_)
+
+
+async def test_all_that_match_are_read_some_at_a_time_by_one_query(database: Database) -> None:
+    await commit(database, *(write(f"{n:03}", live=n % 2 == 0) for n in range(2 * PAGE + 2 * 25)))
+    pages = [page async for page in database.pages(THINGS, {"live": True})]
+    assert [len(page) for page in pages] == [PAGE, 25]
+    assert {body["_id"] for page in pages for body in page} == {f"{n:03}" for n in range(0, 250, 2)}
+    assert [page async for page in database.pages(THINGS, {"live": None})] == []
 
 
 async def test_what_is_claimed_is_stored_without_a_transaction(database: Database) -> None:

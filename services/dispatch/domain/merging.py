@@ -210,7 +210,8 @@ def tick(sheet: Sheet, due: int, now: int, frozen: Frozen | None) -> None:
     if sheet.order is None:
         sheet.orphaned, sheet.next_due = True, None
         return
-    step = int(sheet.order.deadlines.step * 1000)
+    # A step below a millisecond is one: time must go on.
+    step = max(int(sheet.order.deadlines.step * 1000), 1)
     entries = sheet.entries
     waiting = open_positions(sheet, frozen)
     for position in waiting:

@@ -26,8 +26,8 @@ from shared.kernel.clock import utc_ms
 from shared.kernel.ids import derived_id
 from shared.service.rosters import ROSTERS
 
-RELAY_WEIGHT = 20
-"""A relay freezes a whole roster: a hundred of them are as much as a transaction should hold."""
+FREEZE_WEIGHT = 40
+"""Relays and fills freeze a whole roster: a hundred of them are as much as a transaction should hold."""
 
 
 class Sheets(Merge):
@@ -178,8 +178,8 @@ class Sheets(Merge):
         return message(topic, type_, key, body, context)
 
     def weight(self, record: Arrival) -> int:
-        """Count a relay as many rows, for a server refuses a transaction that outgrows its cache."""
-        return RELAY_WEIGHT if isinstance(record, Record) and isinstance(record.body, Relay) else 1
+        """Count what freezes as many rows, for a server refuses a transaction that outgrows its cache."""
+        return FREEZE_WEIGHT if isinstance(record, Record) and isinstance(record.body, Relay | Fill) else 1
 
     def mark(self, docs: Documents, arrivals: Sequence[Arrival]) -> None:
         """Note what `derive` sent, so that it is not sent at every later touch."""

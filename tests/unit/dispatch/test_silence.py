@@ -7,6 +7,7 @@ from services.dispatch.domain.fanout import mark_sent
 from services.dispatch.domain.frozen import Frozen
 from services.dispatch.domain.merging import await_relay, merge_answer, merge_relay, tick
 from services.dispatch.domain.sheet import Flag, Sheet
+from shared.contracts.directives import Deadlines
 from shared.contracts.dispatch import Escalate, LinePost
 from tests.builders.dispatch import (
     AREA,
@@ -75,6 +76,15 @@ class TestTick:
         assert overdue == {AREA, GRID_CHIEF, HEAD, FLOOR2}
         assert (rung(held, FLOOR1), rung(held, FLOOR2)) == (0, 1)
         assert held[0].next_due == DUE + STEP
+
+    def test_a_step_below_a_millisecond_is_one(self) -> None:
+        held = straight()
+        tick(held[0], DUE, DUE, held[1])
+        assert held[0].order is not None
+        held[0].order = held[0].order.model_copy(update={"deadlines": Deadlines(done=1, step=0.0005)})
+        due = held[0].next_due or 0
+        tick(held[0], due, due + 10, held[1])
+        assert held[0].next_due == due + 11
 
     def test_the_same_tick_again_climbs_no_further(self) -> None:
         held = straight()

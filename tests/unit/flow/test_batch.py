@@ -163,6 +163,14 @@ class TestBadData:
             (letter,) = [message for message in bench.watch.published if message.topic != "out"]
             assert header(letter.headers, "dlq_detail") == "ZeroDivisionError"
 
+    async def test_the_letter_of_a_failed_record_is_out_before_its_place_is_stored(self) -> None:
+        bench = Bench(Seen(bad=["a"]))
+        await bench([record("a", 10)])
+        found, set_aside = ["loaded"], ["loaded", "folded", "publish", "written", "committed"]
+        assert bench.watch.steps == [*found, *set_aside, "publish", "published", "marked"]
+        (letter,) = bench.watch.published
+        assert header(letter.headers, "dlq_code") == "rule-failed"
+
     async def test_two_bad_records_are_both_found(self) -> None:
         bench = Bench(Seen(bad=["b", "d"]))
         await bench([record(id_, 10 + n) for n, id_ in enumerate("abcde")])
@@ -339,6 +347,18 @@ class TestChunks:
         await bench([record(id_, 10 + n) for n, id_ in enumerate("abcd")])
         assert [records for records, _ in bench.watch.applications] == [2, 1, 1]
         assert bench.seen() == ["a", "b", "c", "d"]
+
+    async def test_a_transaction_that_is_half_full_begins_no_other_partition(self) -> None:
+        other = partition_of(OTHER.encode(), PARTITIONS)
+        bench = Bench(Seen(), max_weight=4)
+        poll = [record(id_, 10 + n) for n, id_ in enumerate("ab")]
+        poll += [record(id_, 900 + n, key=OTHER, partition=other) for n, id_ in enumerate("xyz")]
+        poll += [record("c", 12)]
+        await bench(poll)
+        assert [records for records, _ in bench.watch.applications] == [2, 3, 1]
+        await bench([record("d", 13), record("w", 903, key=OTHER, partition=other)])
+        assert [records for records, _ in bench.watch.applications][3:] == [2]
+        assert (bench.seen(), bench.seen(OTHER)) == (["a", "b", "c", "d"], ["x", "y", "z", "w"])
 
     async def test_an_empty_poll_does_nothing(self) -> None:
         bench = Bench(Seen())

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import pytest
@@ -266,7 +267,10 @@ async def test_the_callers_key_is_taken(edge: Edge, key: str) -> None:
     assert answer.json() == key
 
 
-@pytest.mark.parametrize("key", ["", "short", "a" * 65, "with space", "desk/*/1234", "$where1234"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "short", "a" * 65, "with space", "desk/*/1234", "$where1234", str(uuid5(NAMESPACE_URL, "close"))],
+)
 async def test_a_malformed_key_is_not_replaced(edge: Edge, key: str) -> None:
     answer = await edge.client.post("/keys", headers={"idempotency-key": key})
     shows(answer, "invalid-idempotency-key")

@@ -25,6 +25,9 @@ def places(*, earliest: int = 0, end: int = 10, committed: int | None = 5) -> Pl
     [
         (at(5), places(), at(5)),
         ({}, places(committed=None), {}),
+        # Nothing was ever read: a partition is committed where it begins.
+        ({}, places(earliest=5, committed=5), {}),
+        ({}, places(committed=5), at(5)),
         # Another replica applies and commits while the broker is asked.
         (at(8), places(end=10), at(30)),
         (at(5), places(committed=9), at(9)),
@@ -45,6 +48,9 @@ def test_a_place_that_only_moved_on_is_credible(
         ("log-shorter-than-state", at(11), places(end=10)),
         ("offset-beyond-state", at(5), places(committed=6)),
         ("records-gone-before-applied", at(5), places(earliest=6, committed=None)),
+        # The database was lost, and the offsets were not.
+        ("offset-beyond-state", {}, places(committed=5)),
+        ("offset-beyond-state", {0: Position({"another.topic.v1": 7}, LOG)}, places(committed=5)),
     ],
 )
 def test_a_place_that_would_lose_or_repeat_is_refused(

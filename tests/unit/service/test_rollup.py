@@ -68,6 +68,24 @@ async def test_each_touched_roll_speaks_once_a_batch_with_its_stored_version() -
     assert (told.v, told.cells["s:1"].total) == (stored["v"], 5)
 
 
+async def test_what_changes_nothing_is_said_as_stored_and_not_written_again() -> None:
+    bench = Bench(Repeats(), group="dispatch.progress")
+    late = Tick(directive=DIRECTIVE, desk=STREET, version=1, due=NOON)
+    await bench([record(own(v=2), 0), record(below(DESK, v=2), 1)])
+    stored = bench.storage.body("rolls", f"{DIRECTIVE}/{STREET}")
+    for number, body in enumerate((own(v=2), own(v=1), below(DESK, v=1), late), start=2):
+        await bench([record(body, number)])
+        assert bench.storage.body("rolls", f"{DIRECTIVE}/{STREET}") == stored
+    assert len({said.value for said in bench.watch.published}) == 1
+    assert len(bench.watch.published) == 5
+
+
+async def test_a_tick_for_a_roll_that_there_is_not_makes_none() -> None:
+    bench = Bench(Repeats(), group="dispatch.progress")
+    await bench([record(Tick(directive=DIRECTIVE, desk=STREET, version=1, due=NOON), 0)])
+    assert (bench.storage.body("rolls", f"{DIRECTIVE}/{STREET}"), bench.watch.published) == (None, [])
+
+
 async def test_children_alone_are_kept_in_silence() -> None:
     bench = Bench(Repeats(), group="dispatch.progress")
     await bench([record(below(DESK), 0)])

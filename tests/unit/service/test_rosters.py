@@ -67,6 +67,24 @@ async def test_a_clock_set_back_does_not_keep_an_old_answer() -> None:
     assert copies.asked == 2
 
 
+async def test_only_some_desks_are_remembered() -> None:
+    class Desks:
+        """Says that nobody holds anything, and counts who asked."""
+
+        asked = 0
+
+        async def holders(self, desk: str) -> dict[str, str]:
+            del desk
+            self.asked += 1
+            return {}
+
+    holders, desks = Holders(Clock()), Desks()
+    for number in range(Holders.MOST + 1):
+        await holders.of(f"desk-{number}", cast("Rosters", cast("Any", desks)))
+    await holders.of("desk-0", cast("Rosters", cast("Any", desks)))
+    assert desks.asked == Holders.MOST + 2
+
+
 class Database:
     """The two reads of `shared.mongo.client.Database` that rosters use; it knows no other query."""
 
