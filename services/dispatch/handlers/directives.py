@@ -177,7 +177,7 @@ def _command(record: Record) -> Command:
 
 
 def _rosters(docs: Documents, desks: set[str]) -> dict[str, Roster]:
-    return {desk: roster for desk in desks if (roster := docs.get(ROSTERS, desk)) is not None}
+    return {desk: roster for desk in sorted(desks) if (roster := docs.get(ROSTERS, desk)) is not None}
 
 
 def _event(directive: Directive) -> Event:
