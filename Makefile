@@ -25,7 +25,7 @@ demo: $(READY) ## Run the demonstration: an order down and back, a screening rou
 	$(BIN)/gridloop demo $(DEMO)
 
 test: $(READY) $(PARTNER_READY) ## Run all tests, those on real Kafka and MongoDB included
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile
 
 check: $(READY) $(PARTNER_READY) ## Format, lint, types, imports and the fast tests
 	$(BIN)/ruff format --check .

@@ -119,8 +119,9 @@ def fold(log: Log, zone: tzinfo) -> dict[str, Desk]:
             if not result.accepted:
                 continue
             _apply(desk, row)
-            # An accepted row that said nothing new compiles nothing.
-            structural = structural or (bool(result.events) and not isinstance(row, PutHousehold))
+            # A row that said nothing new compiles nothing, nor does a desk below that says the same.
+            new = any(event.type != "child-heard" for event in result.events)
+            structural = structural or (new and not isinstance(row, PutHousehold))
             days += [row.on] if isinstance(row, Recompile) else []
         if structural:
             desk.day = max(days)

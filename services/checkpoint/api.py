@@ -275,7 +275,8 @@ async def _refuse_non_member(edge: Edge, person: str, new: NewPass, command: Iss
     desk = await queries.desk(desk_of(new.area))
     refused = beyond_issuer(command, ground, household=household, area=area, desk=desk)
     if refused is not None:
-        raise rejection(refused.code, refused.detail)
+        # The detail names what was asked for, which the caller knows and nobody else is told.
+        raise rejection(refused.code)
     if household is None or new.person not in household.members:
         raise rejection("not-a-member", new.household)
 

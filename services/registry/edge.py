@@ -1,6 +1,6 @@
 """What registry's routes are given, and who may change what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -41,3 +41,11 @@ class Edge:
         """Raise a 403 problem unless the person holds a post of the desk's own unit or above, or operates."""
         if person not in self.operators and not await self.queries().may_change(person, desk):
             raise Problem("forbidden")
+
+    async def refuse_stranger(self, person: str, desk: str, path: Sequence[str]) -> None:
+        """Raise a 404 problem unless the person holds a post at a desk, above or below it, or operates.
+
+        Who holds which post is shown to those who share the chain; what a place is called, to anybody known.
+        """
+        if person not in self.operators and not await self.queries().sees(person, desk, path):
+            raise Problem("not-found")

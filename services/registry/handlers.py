@@ -7,7 +7,7 @@ from typing import Any
 
 from services.registry import publishing, settling
 from services.registry.domain import attachments, households, posts, summaries, units
-from services.registry.domain.desk import Desk
+from services.registry.domain.desk import Desk, holds
 from services.registry.domain.households import Counted
 from services.registry.domain.refused import Refused
 from services.registry.domain.scheme import Schemes, qualified_posts
@@ -30,13 +30,15 @@ from shared.contracts.registry import (
 )
 from shared.flow.decide import OUTCOMES, Accepted, Decide, Rejected
 from shared.flow.documents import Documents
-from shared.flow.records import Record
+from shared.flow.records import Arrival, Record
 from shared.kernel.clock import local_day
 from shared.kernel.codes import InvalidCode, desk_of, desk_of_post
 
 SERVICE = "registry"
 SOURCE = "/gridloop/registry"
 RECOMPILED = "recompiled"
+_MOVING = 100
+"""Rows that a record counts for which may bring all households of its desk into the transaction."""
 
 
 def _apply_recompiled(desk: Desk, data: dict[str, Any]) -> None:
@@ -52,6 +54,7 @@ APPLY: Mapping[str, Callable[[Desk, dict[str, Any]], None]] = {
     posts.APPOINTMENT_ENDED: posts.apply_appointment_ended,
     attachments.SCHEME_ATTACHED: attachments.apply_scheme_attached,
     summaries.CHILD_SUMMARISED: summaries.apply_child_summarised,
+    summaries.CHILD_HEARD: summaries.apply_child_heard,
     RECOMPILED: _apply_recompiled,
 }
 
@@ -87,8 +90,12 @@ class RegistryDecider:
         rows = [row for record in records for row in self.rows(record)]
         housing = [row for row in rows if isinstance(row, PutHousehold)]
         await docs.load(HOUSEHOLDS, [row.household for row in housing])
+        moving = {_key(record) for record in records if self._may_move(docs, record)}
+        for key in sorted(moving):
+            await docs.load_where(HOUSEHOLDS, "desk", key)
         # A household's fact names its care unit, which is a matter of the schemes attached above its desk.
-        desks = [docs.get(DESKS, key) or Desk(key) for key in {key_of(row) for row in housing} & keys]
+        told = ({key_of(row) for row in housing} & keys) | moving
+        desks = [docs.get(DESKS, key) or Desk(key) for key in told]
         await docs.load(DESKS, {code for desk in desks for code in publishing.desks_above(desk, rows)})
 
     def rows(self, record: Record) -> Sequence[Model]:
@@ -96,7 +103,11 @@ class RegistryDecider:
         return record.body.rows if isinstance(record.body, Changes) else ()
 
     def decide(self, docs: Documents, row: Model, record: Record) -> Accepted | Rejected:
-        """Accept a row with its events, or say why not."""
+        """Accept a row with its events, or say why not.
+
+        Who may change a desk is asked where a token is shown (`Edge.refuse_outsider`) and not again: it may
+        be by a post above, on which no refusal can rest here, and a system that imports holds no post.
+        """
         key = _key(record)
         try:
             if key_of(row) != key:
@@ -109,6 +120,8 @@ class RegistryDecider:
                 return Accepted(households.put_household(desk, known, row, self._types, today))
             if isinstance(row, Recompile):
                 return Accepted(self._recompile(desk, row, record))
+            if isinstance(row, PutUnit):
+                return Accepted(self._put_unit(desk, row, self._day(desk, record)))
             return Accepted(self.events(desk, row))
         except (Refused, InvalidCode) as refused:
             return Rejected(refused.code, refused.detail)
@@ -138,6 +151,16 @@ class RegistryDecider:
         if changed.structure:
             settling.compile_and_keep(docs, desk, day, self._types, self._schemes)
         settling.look_at_households(docs, key, day)
+
+    def tell_households(self, docs: Documents, record: Record, outcome: Outcome) -> None:
+        """Give the households of units that lie elsewhere now a version, for copies to take the fact again.
+
+        They are themselves as they were: rebuilding their state has nothing to do here.
+        """
+        moved, key = publishing.Touched.by(outcome).moved, _key(record)
+        desk = docs.get(DESKS, key) or Desk(key)
+        for household in publishing.households_in(docs, desk, moved) if moved else ():
+            docs.put(HOUSEHOLDS, household.id, household)
 
     def derive(self, docs: Documents, decided: Sequence[tuple[Record, Outcome]]) -> Iterable[Message]:
         """Publish the stored state of what the records touched, once for each desk."""
@@ -169,13 +192,47 @@ class RegistryDecider:
                 return summaries.summarise_child(desk, row)
         raise TypeError(type(row).__name__)
 
+    def _put_unit(self, desk: Desk, row: PutUnit, day: date) -> tuple[Event, ...]:
+        """Put a unit, and name what lies elsewhere from today on because of it."""
+        before = desk.place(row.code, day)
+        events = units.put_unit(desk, row)
+        if not events:
+            return ()
+        state = units.place_from(events[0].data)
+        after = state if holds(state, day) else before if state.valid_from > day else None
+        moved = sorted(units.moved(row.code, before, after))
+        return tuple(
+            event.model_copy(update={"data": {**event.data, "moved": moved}}) if moved else event
+            for event in events
+        )
+
+    def _may_move(self, docs: Documents, record: Record) -> bool:
+        """Say whether households of a desk may lie elsewhere after a record: then all of them are needed."""
+        known = docs.get(OUTCOMES, record.id)
+        if known is not None:
+            return bool(publishing.Touched.by(known).moved)
+        desk = docs.get(DESKS, _key(record)) or Desk(_key(record))
+        for row in self.rows(record):
+            match row:
+                case PutUnit():
+                    if row.code in desk.units or row.covers or row.areas or row.path or row.kind:
+                        return True
+                case Recompile():
+                    if desk.units_changing(desk.units_told_on, date.max):
+                        return True
+        return False
+
     def _recompile(self, desk: Desk, row: Recompile, record: Record) -> tuple[Event, ...]:
         """Take the ticker's day, and name the units whose facts changed since the last one."""
         if (row.on - local_day(record.at, self._zone)).days > 1:
             raise Refused("not-yet-valid", f"{row.on} is after today")
         day = self._day(desk, record, [row.on])
         changing = desk.units_changing(desk.units_told_on, day)
-        return (Event(type=RECOMPILED, data={"on": day.isoformat(), "units": changing}),)
+        data: dict[str, Any] = {"on": day.isoformat(), "units": changing}
+        told = desk.units_told_on or date.min
+        states = ((code, desk.place(code, told), desk.place(code, day)) for code in changing)
+        moved = sorted(set[str]().union(*(units.moved(*each) for each in states)))
+        return (Event(type=RECOMPILED, data={**data, "moved": moved} if moved else data),)
 
     def _day(self, desk: Desk, record: Record, named: Iterable[date] = ()) -> date:
         # A desk's days never run backwards, whatever two brokers' clocks say around midnight.
@@ -197,6 +254,13 @@ class RegistryCommands(Decide):
         outcome = docs.get(OUTCOMES, record.id)
         if outcome is not None:
             self._registry.settle(docs, record, outcome)
+            self._registry.tell_households(docs, record, outcome)
+
+    def weight(self, record: Arrival) -> int:
+        """Count rows; where units change, households may have to be told again, hundreds at each desk."""
+        rows = self._registry.rows(record) if isinstance(record, Record) else ()
+        moves = any(isinstance(row, PutUnit | Recompile) for row in rows)
+        return max(super().weight(record), _MOVING if moves else 1)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,15 @@
 """What registry tells: facts read from the stored documents, under ids that follow from their versions."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from services.registry.domain.desk import Desk, Place, default_path
-from services.registry.domain.households import HOUSEHOLD_PUT, Counted, care_unit
+from services.registry.domain.households import HOUSEHOLD_PUT, Counted, Household, care_unit
 from services.registry.domain.on_day import OnDay
 from services.registry.domain.scheme import Schemes
-from services.registry.domain.summaries import summaries
+from services.registry.domain.summaries import CHILD_HEARD, summaries
 from services.registry.store import CHARGES, DESKS, FINDINGS, HOUSEHOLDS, ROSTERS, Findings
 from shared.contracts import registry as contract
 from shared.contracts.base import Model
@@ -20,6 +21,7 @@ from shared.kernel.codes import desk_of
 from shared.kernel.ids import derived_id
 
 _UNITS = frozenset({"unit-put", "recompiled"})
+_NOT_STRUCTURE = frozenset({HOUSEHOLD_PUT, CHILD_HEARD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,19 @@ class Touched:
     units: frozenset[str] = frozenset()
     households: frozenset[str] = frozenset()
     days: frozenset[date] = frozenset()
+    moved: frozenset[str] = frozenset()
+    """Units that lie elsewhere than before: the households in them are told again."""
 
     @classmethod
     def by(cls, outcome: Outcome) -> "Touched":
         events = [event for result in outcome.results for event in result.events]
         named = [event.data for event in events if event.type in _UNITS]
         return cls(
-            structure=any(event.type != HOUSEHOLD_PUT for event in events),
+            structure=any(event.type not in _NOT_STRUCTURE for event in events),
             units=frozenset(code for data in named for code in data.get("units", [data.get("code")])),
             households=frozenset(e.data["household"] for e in events if e.type == HOUSEHOLD_PUT),
             days=frozenset(date.fromisoformat(data["on"]) for data in named if "on" in data),
+            moved=frozenset(code for data in named for code in data.get("moved", ())),
         )
 
     def __or__(self, other: "Touched") -> "Touched":
@@ -48,6 +53,7 @@ class Touched:
             self.units | other.units,
             self.households | other.households,
             self.days | other.days,
+            self.moved | other.moved,
         )
 
     def __bool__(self) -> bool:
@@ -78,7 +84,9 @@ def facts(
         v = docs.version(CHARGES, key)
         charges = charges_fact(key, counted or Counted(), v)
         yield fact(contract.CHARGES_TOPIC, contract.CHARGES, key, charges, "charges", key, v)
-    for household in household_facts(docs, desk, touched.households, schemes) if touched.households else ():
+    moved = households_in(docs, desk, touched.moved) if touched.moved else ()
+    ids = touched.households | {each.id for each in moved}
+    for household in household_facts(docs, desk, ids, schemes) if ids else ():
         id_, v = household.household, household.v
         yield fact(contract.HOUSEHOLDS_TOPIC, contract.HOUSEHOLD, id_, household, "household", id_, v)
     for id_, found in sorted((docs.get(FINDINGS, key) or Findings()).items.items()):
@@ -130,6 +138,16 @@ def household_facts(
             within=here.inside(now.unit), care_unit=care_unit(now, here, attachments, schemes),
             members=now.members, charges=dict(now.charges),
         )  # fmt: skip
+
+
+def households_in(docs: Documents, desk: Desk, units: AbstractSet[str]) -> list[Household]:
+    """Return the households of a desk that lie in some of its units."""
+    here = OnDay(desk, desk.compiled_on or date.max)
+    # Many households share a floor, and few floors are all of a desk's.
+    all_, lies = docs.where(HOUSEHOLDS, "desk", desk.code), dict[str, bool]()
+    for unit in {each.now.unit for each in all_}:
+        lies[unit] = not units.isdisjoint(here.upwards(unit))
+    return [each for each in all_ if lies[each.now.unit]]
 
 
 def desks_above(desk: Desk, rows: Iterable[Model]) -> set[str]:

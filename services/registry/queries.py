@@ -21,6 +21,7 @@ from shared.mongo.client import Database
 
 _DESKS_AT_ONCE = 10
 _LONGEST_CHAIN = 20
+_MOST_DESKS_HELD = 100
 
 
 class Queries:
@@ -73,12 +74,20 @@ class Queries:
         found = await self.desk(desk)
         path = found[0].path(found[0].compiled_on or date.max) if found else Desk(desk).path(date.max)
         desks = sorted({desk, *map(desk_of, path)})
+        places = {*desks, *path}
         where = {"_id": {"$in": desks}, "seats.holder": person}
         rosters = await self._database.find(
             ROSTERS.name, where, limit=len(desks), fields=["seats.holder", "seats.unit"]
         )
         seats = [seat for roster in rosters for seat in roster["seats"]]
-        return any(seat.get("holder") == person and seat["unit"] in desks for seat in seats)
+        return any(seat.get("holder") == person and seat["unit"] in places for seat in seats)
+
+    async def sees(self, person: str, desk: str, path: Sequence[str]) -> bool:
+        """Say whether a person holds a post at a desk, above it or below it, as of the newest rosters."""
+        where, fields = {"seats.holder": person}, ["path"]
+        rosters = await self._database.find(ROSTERS.name, where, limit=_MOST_DESKS_HELD, fields=fields)
+        above = {desk, *map(desk_of, path)}
+        return any(each["_id"] in above or desk in each["path"] for each in rosters)
 
     async def household(self, id_: str) -> Household | None:
         body = await self._database.one(HOUSEHOLDS.name, id_)

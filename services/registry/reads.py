@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.registry.domain.attachments import governing
 from services.registry.domain.compile import counted_by_type
@@ -62,6 +62,7 @@ def posts(edge: Edge) -> APIRouter:
 
     @router.get("/posts")
     async def posts(
+        request: Request,
         desk: Code,
         at: Paged,
         of_type: Annotated[PostType | None, Query(alias="type")] = None,
@@ -71,6 +72,7 @@ def posts(edge: Edge) -> APIRouter:
         roster = await edge.queries().roster(desk)
         if roster is None:
             raise Problem("not-found")
+        await edge.refuse_stranger(edge.person(request), desk, roster.path)
         found = [
             seat
             for seat in roster.seats
@@ -110,8 +112,15 @@ def answers(edge: Edge) -> APIRouter:
     router = APIRouter()
 
     @router.get("/responsible")
-    async def responsible(household: str, on: Annotated[date | None, Query(alias="date")] = None) -> Any:
+    async def responsible(
+        request: Request, household: str, on: Annotated[date | None, Query(alias="date")] = None
+    ) -> Any:
         today = edge.today()
+        known = await edge.queries().household(household)
+        roster = None if known is None else await edge.queries().roster(known.desk)
+        if known is None or roster is None:
+            raise Problem("not-found")
+        await edge.refuse_stranger(edge.person(request), known.desk, roster.path)
         chain = await edge.queries().responsible(household, on or today, today=today)
         if chain is None:
             raise Problem("not-found")

@@ -134,6 +134,7 @@ def _household(household: Household) -> Body:
 
 def _read_household(body: Body) -> Household:
     return Household(
+        body["_id"],
         body["desk"],
         tuple(
             Residence(
@@ -195,8 +196,8 @@ FINDINGS: Collection[Findings] = Collection("findings", _findings, _read_finding
 
 INDEXES: Mapping[str, Sequence[Sequence[str]]] = {
     "desks": [("next_due",), ("path", "_id")],
-    "rosters": [("path", "_id")],
-    "households": [],
+    "rosters": [("path", "_id"), ("seats.holder",)],
+    "households": [("desk",)],
     "charges": [],
     "findings": [],
     "outcomes": [],

@@ -24,6 +24,7 @@ from tests.servers import Servers
 STOP_S = 12.0
 READY_S = 30.0
 BEFORE_COMMIT = STEPS[: STEPS.index("committed")]
+CRASH_ROUNDS = 3
 
 
 @dataclass
@@ -119,12 +120,17 @@ class Service:
         Nothing else may come into that batch meanwhile: it would send again what a crash must not lose.
         `stored` says whether the batch has left a trace: none may be there before it is committed.
         """
-        for step in STEPS:
-            self.start(GRIDLOOP_CRASH_AT=f"{group}:{step}")
-            await self.crashed()
-            if stored is not None and step in BEFORE_COMMIT:
-                assert not stored(), f"{group}: stored before {step}"
-        assert stored is None or stored(), f"{group}: nothing was stored"
+        for _ in range(CRASH_ROUNDS):
+            for step in STEPS:
+                self.start(GRIDLOOP_CRASH_AT=f"{group}:{step}")
+                await self.crashed()
+                if stored is not None and step in BEFORE_COMMIT:
+                    assert not stored(), f"{group}: stored before {step}"
+            # What the other lane reads once more after a start may be the first to reach a step, each time.
+            if stored is None or stored():
+                break
+        else:
+            raise AssertionError(f"{group}: nothing was stored")
         await self.restart()
 
     def kill(self) -> None:

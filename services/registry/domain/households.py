@@ -16,6 +16,8 @@ from shared.contracts.registry import Line, PutHousehold
 
 HOUSEHOLD_PUT = "household-put"
 MAIN: Line = "main"
+MOST_MEMBERS = 300
+"""Members of one household: as many as one visit can say something about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Residence:
 
 @dataclass(slots=True)
 class Household:
+    id: str
     desk: str
     states: tuple[Residence, ...] = ()
 
@@ -74,6 +77,8 @@ def put_household(
         raise Refused("before-valid", f"{row.household} was last restated from {known.now.valid_from}")
     if len(set(row.members)) < len(row.members):
         raise Refused("member-twice", row.household)
+    if len(row.members) > MOST_MEMBERS:
+        raise Refused("too-many-members", f"{row.household} would have {len(row.members)} members")
     if row.unit not in desk.units:
         raise Refused("unknown-household-unit", row.unit)
     for line, post in row.charges.items():
@@ -91,7 +96,7 @@ def apply_household_put(
     state = Residence(
         data["unit"], date.fromisoformat(data["valid_from"]), tuple(data["members"]), dict(data["charges"])
     )
-    household = known or Household(desk)
+    household = known or Household(data["household"], desk)
     if household.states:
         counted.add(household.now, -1)
     counted.add(state, +1)

@@ -1,5 +1,6 @@
 """What a desk tells the desk above: absolute counts of itself and everything below, newest version wins."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,20 +12,35 @@ from shared.contracts.outcomes import Event
 from shared.contracts.registry import Roster, SummariseChild
 
 CHILD_SUMMARISED = "child-summarised"
+CHILD_HEARD = "child-heard"
 
 
 def summarise_child(desk: Desk, row: SummariseChild) -> tuple[Event, ...]:
-    """Take a child's summary, if it is newer than the one known; an older one changes nothing."""
+    """Take a child's summary, if it is newer than the one known; an older one changes nothing.
+
+    One that says the same is noted by its version alone: nothing is compiled for it, and nothing told above.
+    """
     if row.unit != desk.code or row.child == desk.code:
         raise Refused("wrong-desk", f"{row.child} does not lie in {desk.code}")
     known = desk.children.get(row.child)
     if known is not None and known.v >= row.v:
         return ()
-    return (Event(type=CHILD_SUMMARISED, data=row.model_dump(exclude={"do", "unit"}, exclude_none=True)),)
+    data = row.model_dump(exclude={"do", "unit"}, exclude_none=True)
+    if known is not None and replace(known, v=row.v) == _child(data):
+        return (Event(type=CHILD_HEARD, data={"child": row.child, "v": row.v}),)
+    return (Event(type=CHILD_SUMMARISED, data=data),)
 
 
 def apply_child_summarised(desk: Desk, data: dict[str, Any]) -> None:
-    desk.children[data["child"]] = Child(**{name: value for name, value in data.items() if name != "child"})
+    desk.children[data["child"]] = _child(data)
+
+
+def apply_child_heard(desk: Desk, data: dict[str, Any]) -> None:
+    desk.children[data["child"]] = replace(desk.children[data["child"]], v=data["v"])
+
+
+def _child(data: dict[str, Any]) -> Child:
+    return Child(**{name: value for name, value in data.items() if name != "child"})
 
 
 def posts_by_type(desk: Desk, roster: Roster) -> dict[str, int]:

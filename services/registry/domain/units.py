@@ -39,6 +39,16 @@ def apply_unit_put(desk: Desk, data: dict[str, Any]) -> None:
     desk.units[data["code"]] = (*states, place)
 
 
+def moved(code: str, before: Place | None, after: Place | None) -> set[str]:
+    """Return the units that lie elsewhere, with whatever lies in them, if one is no longer as it was."""
+    bare = Place(parse(code).kind, default_path(code), date.min)
+    was, now = before or bare, after or bare
+    found = set(was.covers) ^ set(now.covers)
+    if (was.kind, was.path, set(was.areas)) != (now.kind, now.path, set(now.areas)):
+        found.add(code)
+    return found
+
+
 def place_from(data: dict[str, Any]) -> Place:
     """Return a dated state from its plain data."""
     return Place(

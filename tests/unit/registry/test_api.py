@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from services.registry.schemes import load_schemes
 from shared.contracts.registry import Appoint, EndAppointment, Recompile
 from tests.builders.registry import (
     COMMUNITY,
     DAY,
+    ROOT,
+    SHAPES,
     STREET,
     RegistryInMemory,
     community,
@@ -52,6 +55,30 @@ async def http() -> AsyncIterator[Http]:
 async def test_only_post_holders_here_or_above_change_a_desk(http: Http, person: str, status: int) -> None:
     answer = await http.post([unit(f"{COMMUNITY}011")], person)
     assert answer.status_code == status
+
+
+async def test_a_floor_head_appoints_nobody_not_even_themselves(http: Http) -> None:
+    head, day = f"p-{GRID}-c1-b1-f1-cw5-floor-head", DAY + timedelta(days=1)
+    chief = f"{COMMUNITY}/cw5:area-chief"
+    rows = [EndAppointment(post=chief, valid_to=day), Appoint(post=chief, holder=head, valid_from=day)]
+    assert (await http.post(rows, head)).status_code == 403
+    assert (await http.post(rows, AREA_CHIEF)).status_code == 200
+
+
+async def test_whoever_holds_a_zone_that_a_community_lies_in_changes_it() -> None:
+    """A post above stands in the community's path; one elsewhere in the street's desk does not."""
+    schemes = load_schemes(ROOT / "schemes", SHAPES)
+    registry = RegistryInMemory(schemes)
+    await registry.build(vertical())
+    zones = [f"{STREET}.z1", f"{STREET}.z2"]
+    seats = [post(zone, "shapes:zone-head") for zone in zones]
+    await registry.change(STREET, *map(unit, zones), *seats)
+    await registry.change(COMMUNITY, unit(COMMUNITY, path=("61", "6108", "610802", STREET, zones[0])))
+    http = Http(registry, schemes)
+    async with http.client:
+        rows = [unit(f"{COMMUNITY}011")]
+        told = [(await http.post(rows, seat.holder or "")).status_code for seat in seats]
+    assert told == [200, 403]
 
 
 async def test_a_post_holder_of_one_community_does_not_change_another_or_the_street(http: Http) -> None:
@@ -143,10 +170,12 @@ async def test_units_inside_a_place_are_listed_page_by_page(http: Http) -> None:
 
 
 async def test_posts_of_a_desk_are_listed_by_type_and_vacancy(http: Http) -> None:
-    of_type = (await http.get("/posts", desk=COMMUNITY, type="cw5:floor-head", limit=1)).json()
+    of_type = (await http.get("/posts", AREA_CHIEF, desk=COMMUNITY, type="cw5:floor-head", limit=1)).json()
     assert [seat["post"] for seat in of_type["items"]] == [f"{GRID}.c1.b1.f1/cw5:floor-head"]
-    assert (await http.get("/posts", desk=COMMUNITY, vacant=True)).json()["items"] == []
-    rest = await http.get("/posts", desk=COMMUNITY, type="cw5:floor-head", cursor=of_type["cursor"])
+    assert (await http.get("/posts", AREA_CHIEF, desk=COMMUNITY, vacant=True)).json()["items"] == []
+    rest = await http.get(
+        "/posts", AREA_CHIEF, desk=COMMUNITY, type="cw5:floor-head", cursor=of_type["cursor"]
+    )
     assert [seat["unit"] for seat in rest.json()["items"]] == [f"{GRID}.c1.b1.f2"]
 
 
@@ -181,23 +210,50 @@ async def test_vertical_coverage_names_every_level_and_the_desks_nobody_holds(ht
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [
+        ("p-610802006003007-cw5-grid-chief", 200),  # holds a post at the desk
+        (CITY_DUTY, 200),  # holds a post above it
+        ("operator", 200),
+        ("anybody", 404),
+        ("p-610802006004-cw5-area-chief", 404),  # of the next community
+    ],
+)
+async def test_who_holds_what_is_shown_to_those_who_share_the_chain(
+    http: Http, person: str, status: int
+) -> None:
+    await http.registry.change("610802006004", *community("610802006004"))
+    assert (await http.get("/posts", person, desk=COMMUNITY)).status_code == status
+    assert (await http.get("/responsible", person, household="household-2")).status_code == status
+
+
+async def test_who_commands_is_shown_to_the_posts_below_and_ends_with_the_appointment(http: Http) -> None:
+    assert (await http.get("/posts", AREA_CHIEF, desk=STREET)).status_code == 200
+    http.registry.now += timedelta(days=1)
+    end = EndAppointment(post=f"{COMMUNITY}/cw5:area-chief", valid_to=DAY + timedelta(days=1))
+    await http.registry.change(COMMUNITY, end)
+    for desk in (STREET, COMMUNITY):
+        assert (await http.get("/posts", AREA_CHIEF, desk=desk)).status_code == 404
+
+
 @pytest.mark.req("F-01", "S0-13")
 async def test_who_answers_for_a_household_is_one_full_chain_on_any_day(http: Http) -> None:
     registry, day = http.registry, DAY + timedelta(days=9)
     change = [EndAppointment(post=CHIEF, valid_to=day), Appoint(post=CHIEF, holder="p-next", valid_from=day)]
     await registry.change(COMMUNITY, *change)
-    now = (await http.get("/responsible", household="household-2")).json()
+    now = (await http.get("/responsible", AREA_CHIEF, household="household-2")).json()
     assert now["length"] == 5
     assert [link["post"].rpartition("/")[2] for link in now["links"]] == [
         "cw5:courtyard-head", "cw5:lane-head", "cw5:grid-chief", "cw5:community-chief", "cw5:area-chief",
         *["city-vertical:duty-desk"] * 4,
     ]  # fmt: skip
-    then = (await http.get("/responsible", household="household-2", date=day.isoformat())).json()
+    then = (await http.get("/responsible", AREA_CHIEF, household="household-2", date=day.isoformat())).json()
     assert (now["links"][2]["holder"], then["links"][2]["holder"]) == (AREA_CHIEF.replace(
         "610802006003-cw5-area-chief", "610802006003007-cw5-grid-chief"), "p-next")  # fmt: skip
     assert then["length"] == 5
     for unknown in ({"household": "household-9"}, {"household": "household-2", "date": "2020-01-01"}):
-        assert (await http.get("/responsible", **unknown)).status_code == 404
+        assert (await http.get("/responsible", AREA_CHIEF, **unknown)).status_code == 404
 
 
 async def test_findings_of_a_desk_are_listed_open_or_all(http: Http) -> None:

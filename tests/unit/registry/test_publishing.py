@@ -15,12 +15,12 @@ from shared.contracts.registry import (
     Charges,
     EndAppointment,
     Finding,
-    HouseholdFact,
     Recompile,
     Roster,
     SummariseChild,
     UnitFact,
 )
+from shared.flow.documents import Write
 from tests.builders.registry import (
     CHARGES,
     COMMUNITY,
@@ -200,6 +200,27 @@ async def test_a_household_nobody_answers_for_is_a_dated_finding_until_someone_d
     assert open_findings(registry, COMMUNITY, code) == {head: (0, 2)}
 
 
+async def test_a_summary_that_says_the_same_goes_no_further_up(registry: RegistryInMemory) -> None:
+    def summarised(since: int) -> set[str]:
+        return {m.key.decode() for m in registry.published[since:] if m.topic == "registry.commands.v1"}
+
+    day, mark, rosters = DAY + DAYS, len(registry.published), registry.newest("registry.rosters.v1")
+    registry.now += DAYS
+    change = [EndAppointment(post=CHIEF, valid_to=day), Appoint(post=CHIEF, holder="p-next", valid_from=day)]
+    await registry.change(COMMUNITY, *change)
+    assert summarised(mark) == {STREET}, "the street hears it, and has nothing to tell"
+    known, above = registry.value(DESKS, STREET), registry.newest("registry.rosters.v1")
+    assert (known.compiled_on, above[STREET]) == (DAY, rosters[STREET])
+    # What was told before it and comes late must not undo what is known.
+    heard = known.children[COMMUNITY]
+    late = SummariseChild(unit=STREET, child=COMMUNITY, v=heard.v - 1, households=99)
+    await registry.change(STREET, late, actor="registry")
+    assert registry.value(DESKS, STREET).children[COMMUNITY] == heard
+    mark = len(registry.published)
+    await registry.change(COMMUNITY, *households())
+    assert summarised(mark) == {STREET, "610802", "6108", "61"}
+
+
 async def test_a_broken_chain_is_a_finding_at_the_post_below_the_gap(registry: RegistryInMemory) -> None:
     new = f"{COMMUNITY}008"
     rows = [row for row in grid(new) if getattr(row, "post", "") != f"{new}/cw5:grid-chief"]
@@ -247,6 +268,22 @@ async def test_a_units_day_is_told_even_if_another_change_came_first_that_day(
     assert (told.name, registry.value(DESKS, COMMUNITY).next_due) == ("renamed", None)
 
 
+async def test_a_desk_stored_before_unit_days_were_kept_is_read_and_goes_on(
+    registry: RegistryInMemory,
+) -> None:
+    day = DAY + 3 * DAYS
+    await registry.change(COMMUNITY, unit(GRID, name="renamed", valid_from=day))
+    stored = registry.memory.all()["desks", COMMUNITY]
+    v = stored.pop("v")
+    del stored["units_told_on"]
+    registry.memory.put(Write("desks", COMMUNITY, v, stored))
+    registry.now += 3 * DAYS
+    await registry.change(COMMUNITY, unit(f"{COMMUNITY}030", valid_from=day))
+    await registry.change(COMMUNITY, Recompile(unit=COMMUNITY, on=day), actor="registry")
+    told = UnitFact.model_validate_json(registry.newest("registry.units.v1")[GRID].value or b"")
+    assert told.name == "renamed"
+
+
 async def test_a_desk_never_goes_back_a_day(registry: RegistryInMemory) -> None:
     await registry.change(COMMUNITY, Recompile(unit=COMMUNITY, on=DAY + DAYS), actor="registry")
     await registry.change(COMMUNITY, unit(f"{COMMUNITY}030"))
@@ -265,64 +302,3 @@ async def test_events_alone_rebuild_a_desk(registry: RegistryInMemory) -> None:
             APPLY[event.type](rebuilt, event.data)
     stored = registry.value(DESKS, COMMUNITY)
     assert (rebuilt.units, rebuilt.posts) == (stored.units, stored.posts)
-
-
-class TestHouseholds:
-    """A household's fact says where it lies and who cares for it, so that nobody needs registry to ask."""
-
-    FLOOR = f"{GRID}.c1.b1.f1"
-
-    def fact(self, registry: RegistryInMemory, number: int) -> HouseholdFact:
-        newest = registry.newest("registry.households.v1")[f"household-{number}"]
-        return HouseholdFact.model_validate_json(newest.value or b"")
-
-    @pytest.mark.req("S0-08")
-    async def test_it_names_the_units_from_the_desk_down_and_the_grid_that_cares(
-        self, registry: RegistryInMemory
-    ) -> None:
-        await registry.change(COMMUNITY, household(1, self.FLOOR, f"{self.FLOOR}/cw5:floor-head"))
-        told = self.fact(registry, 1)
-        assert told.within == (GRID, f"{GRID}.c1", f"{GRID}.c1.b1", self.FLOOR)
-        assert (told.unit, told.care_unit) == (self.FLOOR, GRID)
-
-    @pytest.mark.req("S0-08")
-    async def test_a_household_nobody_answers_for_is_cared_for_by_its_grid_all_the_same(
-        self, registry: RegistryInMemory
-    ) -> None:
-        await registry.change(COMMUNITY, household(1, self.FLOOR, None))
-        assert self.fact(registry, 1).care_unit == GRID
-
-    async def test_an_area_that_covers_its_unit_is_among_what_it_lies_in(
-        self, registry: RegistryInMemory
-    ) -> None:
-        area = f"{COMMUNITY}.z1"
-        await registry.change(COMMUNITY, unit(area, covers=(f"{GRID}.c1",)))
-        await registry.change(COMMUNITY, household(1, self.FLOOR, None))
-        assert self.fact(registry, 1).within == (GRID, f"{GRID}.c1", f"{GRID}.c1.b1", area, self.FLOOR)
-
-    async def test_a_household_at_the_desk_itself_has_no_care_unit(self, registry: RegistryInMemory) -> None:
-        await registry.change(COMMUNITY, household(1, COMMUNITY, None))
-        told = self.fact(registry, 1)
-        assert (told.within, told.care_unit) == ((), None)
-
-    async def test_a_scheme_without_a_care_unit_gives_none(self) -> None:
-        schemes = shipped()
-        schemes["cw5"] = schemes["cw5"].model_copy(update={"care_unit": None})
-        registry = RegistryInMemory(schemes)
-        await registry.build(vertical())
-        await registry.change(COMMUNITY, *community(), household(1, self.FLOOR, None))
-        assert self.fact(registry, 1).care_unit is None
-
-    async def test_before_any_scheme_is_attached_the_charge_post_says_which_it_is(self) -> None:
-        registry = RegistryInMemory(shipped())
-        charged = household(1, self.FLOOR, f"{self.FLOOR}/cw5:floor-head")
-        await registry.change(COMMUNITY, *community(), charged, household(2, self.FLOOR, None))
-        assert (self.fact(registry, 1).care_unit, self.fact(registry, 2).care_unit) == (GRID, None)
-
-    async def test_a_community_under_another_street_goes_by_the_scheme_of_that_street(self) -> None:
-        registry = RegistryInMemory(shipped())
-        await registry.build(vertical())
-        path = ("61", "6108", "610899", "610899001")
-        rows = [unit(COMMUNITY, path=path), *community()[1:], household(1, self.FLOOR, None)]
-        await registry.change(COMMUNITY, *rows)
-        assert self.fact(registry, 1).care_unit is None

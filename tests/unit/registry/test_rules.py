@@ -10,6 +10,7 @@ from services.registry.domain import households, posts
 from services.registry.domain.refused import Refused
 from services.registry.domain.scheme import qualified_posts
 from services.registry.schemes import load_schemes
+from shared.contracts import screening
 from shared.contracts.registry import (
     Appoint,
     AttachScheme,
@@ -19,6 +20,7 @@ from shared.contracts.registry import (
     SummariseChild,
     Superior,
 )
+from shared.messaging.admin import MAX_RECORD_BYTES
 from tests.builders.registry import (
     COMMUNITY,
     DAY,
@@ -92,6 +94,7 @@ REFUSALS: list[tuple[str, Sequence[Any]]] = [
     ("unknown-charge-post", [household(1, GRID, f"{GRID}.c1.b1.f9/cw5:floor-head")]),
     ("charge-line-mismatch", [household(1, GRID, CHIEF)]),
     ("member-twice", [household(1, GRID, HEAD).model_copy(update={"members": ("a-1", "a-2", "a-1")})]),
+    ("too-many-members", [household(1, GRID, HEAD, members=301)]),
     ("not-yet-valid", [household(1, GRID, HEAD).model_copy(update={"valid_from": DAY + DAYS})]),
     ("internal-command", [Recompile(unit=COMMUNITY, on=DAY)]),
     ("internal-command", [SummariseChild(unit=COMMUNITY, child="610802006004", v=1)]),
@@ -130,6 +133,20 @@ async def test_a_desk_has_no_more_posts_than_its_roster_can_tell(
     numbered = [post(GRID, f"cw5:grid-chief/{number}") for number in (2, 3)]
     outcome = await registry.change(COMMUNITY, *numbered, post(GRID, "cw5:grid-chief/2"))
     assert [result.code for result in outcome.results] == [None, "too-many-posts", None]
+
+
+async def test_a_roster_of_as_many_posts_as_a_desk_may_have_is_one_record(registry: RegistryInMemory) -> None:
+    seats = registry.value(ROSTERS, COMMUNITY).seats
+    longest = max(len(seat.model_dump_json()) for seat in seats)
+    # Real handles are ULIDs and UUIDs: shorter than the names here.
+    assert posts.MOST * (longest + 36) < MAX_RECORD_BYTES
+
+
+async def test_a_household_has_as_many_members_as_a_visit_can_name(registry: RegistryInMemory) -> None:
+    outcome = await registry.change(COMMUNITY, household(1, GRID, HEAD, members=300))
+    assert outcome.results[0].accepted
+    members = screening.Visit.model_fields["members"].metadata
+    assert [each.max_length for each in members if hasattr(each, "max_length")] == [households.MOST_MEMBERS]
 
 
 async def test_a_household_of_another_desk_is_not_taken_over(registry: RegistryInMemory) -> None:
