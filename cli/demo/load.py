@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ from shared.contracts.registry import (
     OUTCOMES_TOPIC,
     ROSTERS_TOPIC,
     UNITS_TOPIC,
+    Changes,
     Charges,
     Roster,
 )
@@ -85,23 +86,36 @@ class Loaded:
 async def tell(stage: Stage) -> None:
     """Append the whole street, and wait until all is decided and every service has its copies of it."""
     loaded = Loaded(stage.world)
-    records = []
-    for key, changes in bulks(stage.world):
-        context = Context(stage.ulids.new(), SOURCE, stage.clock.now(), OPERATOR)
-        records.append(message(COMMANDS_TOPIC, CHANGES, key, changes, context))
-        loaded.waiting.add(context.id)
-    await stage.producer.append(records)
+    told = list(bulks(stage.world))
+    communities = stage.world.communities
     async with (
         tail(stage.stack.kafka, OUTCOMES_TOPIC, ROSTERS_TOPIC, CHARGES_TOPIC) as answers,
         within(TOLD_WITHIN_S, "registry has not taken in the street"),
     ):
-        async for answer in answers:
-            loaded.hear(answer)
-            if loaded.refused:
-                raise UserError(f"registry refused a row of the demonstration's street: {loaded.refused[0]}")
-            if loaded.is_whole():
-                break
+        # A household's care unit is a matter of the scheme attached above its desk, as of when it is told.
+        await _append(stage, loaded, [each for each in told if each[0] not in communities])
+        await _hear(answers, loaded, lambda: not loaded.waiting)
+        await _append(stage, loaded, [each for each in told if each[0] in communities])
+        await _hear(answers, loaded, loaded.is_whole)
     await _until_copied(stage)
+
+
+async def _append(stage: Stage, loaded: Loaded, told: Iterable[tuple[str, Changes]]) -> None:
+    records = []
+    for key, changes in told:
+        context = Context(stage.ulids.new(), SOURCE, stage.clock.now(), OPERATOR)
+        records.append(message(COMMANDS_TOPIC, CHANGES, key, changes, context))
+        loaded.waiting.add(context.id)
+    await stage.producer.append(records)
+
+
+async def _hear(answers: AsyncIterator[Record], loaded: Loaded, enough: Callable[[], bool]) -> None:
+    async for answer in answers:
+        loaded.hear(answer)
+        if loaded.refused:
+            raise UserError(f"registry refused a row of the demonstration's street: {loaded.refused[0]}")
+        if enough():
+            return
 
 
 async def _until_copied(stage: Stage) -> None:
