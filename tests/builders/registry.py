@@ -188,6 +188,10 @@ class RegistryInMemory:
         """What a compacted topic holds: the last message of each key."""
         return {message.key.decode(): message for message in self.watch.published if message.topic == topic}
 
+    def said(self, since: int) -> dict[str, bytes | None]:
+        """What was published from a place in the row on, by id."""
+        return {header(message.headers, "ce_id"): message.value for message in self.published[since:]}
+
     def _follow(self, message: Message) -> Record:
         body = Changes.model_validate_json(message.value or b"")
         id_, actor = header(message.headers, "ce_id"), header(message.headers, "ce_actor")
@@ -203,3 +207,11 @@ __all__ = [
     "STREET", "RegistryInMemory", "community", "desk_of_rows", "grid", "household", "households", "post",
     "shipped", "unit", "vertical",
 ]  # fmt: skip
+
+
+async def street_and_community() -> RegistryInMemory:
+    """Return a registry that was told the levels above and one community."""
+    made = RegistryInMemory(shipped())
+    await made.build(vertical())
+    await made.change(COMMUNITY, *community())
+    return made

@@ -19,12 +19,17 @@ def bench(report: Path, *names: str, within: str = "120") -> tuple[int, dict[str
     return done.returncode, json.loads(report.read_text())
 
 
+@pytest.mark.req("B-01")
 def test_an_order_there_and_back_is_exact_in_both_arms(tmp_path: Path) -> None:
     code, written = bench(tmp_path / "bench.json", "dispatch")
 
     assert code == 0
     assert [run["arm"] for run in written["dispatch"]["runs"]] == ["gridloop", "raw"]
     assert all(run["figures"]["messages_per_answer"] >= 1 for run in written["dispatch"]["runs"])
+    # The time to the last leaf is a figure of its own.
+    assert all(
+        0 < run["figures"]["fan_out_s"] < run["figures"]["wall_s"] for run in written["dispatch"]["runs"]
+    )
     assert written["dispatch"]["sizes"]["posts"] == 2_000
     assert written["conditions"]["cores"]
 

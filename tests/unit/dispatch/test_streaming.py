@@ -59,6 +59,7 @@ def watching(stored: Stored, limit: int = 10) -> Watching:
 ID = f"{DIRECTIVE}/{DESK}"
 
 
+@pytest.mark.req("U-21")
 async def test_many_watch_for_the_price_of_one() -> None:
     stored = Stored({ID: 1})
     known = watching(stored)

@@ -8,7 +8,6 @@ import pytest
 from services.registry.domain.desk import Desk
 from services.registry.domain.summaries import posts_by_type
 from services.registry.handlers import APPLY
-from shared.contracts.envelope import header
 from shared.contracts.registry import (
     Appoint,
     Changes,
@@ -36,22 +35,15 @@ from tests.builders.registry import (
     household,
     households,
     post,
-    shipped,
+    street_and_community,
     unit,
-    vertical,
 )
 
 GRID = f"{COMMUNITY}007"
 CHIEF = f"{GRID}/cw5:grid-chief"
 DAYS = timedelta(days=1)
 
-
-@pytest.fixture
-async def registry() -> RegistryInMemory:
-    made = RegistryInMemory(shipped())
-    await made.build(vertical())
-    await made.change(COMMUNITY, *community())
-    return made
+registry = pytest.fixture(street_and_community)
 
 
 def roster(registry: RegistryInMemory, desk: str) -> Roster:
@@ -63,10 +55,6 @@ def open_findings(registry: RegistryInMemory, desk: str, code: str) -> dict[str,
         Finding.model_validate_json(m.value or b"") for m in registry.newest("registry.findings.v1").values()
     ]
     return {f.subject: (f.expected, f.found) for f in found if (f.desk, f.code, f.open) == (desk, code, True)}
-
-
-def ids(registry: RegistryInMemory, since: int) -> dict[str, bytes | None]:
-    return {header(m.headers, "ce_id"): m.value for m in registry.published[since:]}
 
 
 async def test_published_versions_are_the_stored_ones(registry: RegistryInMemory) -> None:
@@ -94,11 +82,11 @@ async def test_a_record_that_comes_again_changes_nothing_and_says_the_same(
     )
     mark = len(registry.published)
     await registry.deliver([record])
-    stored, said, end = registry.memory.all(), ids(registry, mark), len(registry.published)
+    stored, said, end = registry.memory.all(), registry.said(mark), len(registry.published)
     await registry.deliver([record])
     changed = {key for key, body in registry.memory.all().items() if stored.get(key) != body}
     assert {collection for collection, _ in changed} == {"positions"}
-    assert ids(registry, end) == said
+    assert registry.said(end) == said
 
 
 async def test_a_bulk_compiles_its_desk_once(registry: RegistryInMemory) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.envelope import header
 from shared.contracts.registry import (
     Changes,
     HouseholdFact,
@@ -20,6 +19,7 @@ from tests.builders.registry import (
     household,
     households,
     shipped,
+    street_and_community,
     unit,
     vertical,
 )
@@ -28,17 +28,7 @@ GRID = f"{COMMUNITY}007"
 CHIEF = f"{GRID}/cw5:grid-chief"
 DAYS = timedelta(days=1)
 
-
-@pytest.fixture
-async def registry() -> RegistryInMemory:
-    made = RegistryInMemory(shipped())
-    await made.build(vertical())
-    await made.change(COMMUNITY, *community())
-    return made
-
-
-def ids(registry: RegistryInMemory, since: int) -> dict[str, bytes | None]:
-    return {header(m.headers, "ce_id"): m.value for m in registry.published[since:]}
+registry = pytest.fixture(street_and_community)
 
 
 class TestHouseholds:
@@ -179,12 +169,12 @@ class TestHouseholdsElsewhere:
         record = registry.record(COMMUNITY, Changes(rows=rows), "record-zone", "clerk")
         mark = len(registry.published)
         await registry.deliver([record, record])
-        stored, said, end = registry.memory.all(), ids(registry, mark), len(registry.published)
+        stored, said, end = registry.memory.all(), registry.said(mark), len(registry.published)
         await registry.deliver([record])
         changed = {key for key, body in registry.memory.all().items() if stored.get(key) != body}
         assert {collection for collection, _ in changed} == {"positions"}
         assert sorted(self.told(registry, end)) == [*self.IN_COMPOUND, "household-7"]
-        assert ids(registry, end) == said
+        assert registry.said(end) == said
 
     async def test_a_record_that_may_move_households_weighs_as_much_as_many(
         self, registry: RegistryInMemory

@@ -89,6 +89,7 @@ async def test_coverage_is_a_tree_of_desks_with_parts_and_three_reports(http: Ht
     assert (await http.get(f"/rounds/{ROUND}/coverage", desk="610802009")).status_code == 404
 
 
+@pytest.mark.req("U-07")
 async def test_a_level_is_read_at_once_and_a_level_too_wide_is_refused(
     http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
