@@ -69,9 +69,12 @@ class Queries:
 
     async def rolls(self, directive: str, desks: Sequence[str]) -> list[tuple[Roll[Tally], int]]:
         """Return the progress of some desks of a directive, with versions."""
-        ids = [f"{directive}/{desk}" for desk in desks]
-        bodies = await self._database.find("progress", {"_id": {"$in": ids}}, limit=len(ids) or 1)
-        return [(ROLLS.decode(body), body["v"]) for body in bodies]
+        found: list[tuple[Roll[Tally], int]] = []
+        for start in range(0, len(desks), AT_ONCE):
+            ids = [f"{directive}/{desk}" for desk in desks[start : start + AT_ONCE]]
+            bodies = await self._database.find(ROLLS.name, {"_id": {"$in": ids}}, limit=AT_ONCE)
+            found += [(ROLLS.decode(body), body["v"]) for body in bodies]
+        return found
 
     async def progress_versions(self, ids: Sequence[str]) -> dict[str, int]:
         """Return how often each progress document was written, by its id, where there is one."""

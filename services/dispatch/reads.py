@@ -1,6 +1,7 @@
 """HTTP: where an order stands, desk by desk and entry by entry. Reads only what dispatch stored itself."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,8 +15,8 @@ from services.dispatch.queries import Queries
 from shared.kernel.codes import InvalidCode, desk_of_post
 from shared.runtime.http import Page, encode_cursor, page
 from shared.runtime.problems import Problem
+from shared.service.tree import Node, tree
 
-TREE_MOST = 500
 Paging = Annotated[Page, Depends(page)]
 
 
@@ -57,10 +58,10 @@ def directives(edge: Edge) -> APIRouter:
     ) -> Response:
         """Return where a directive stands at a desk (the issuing one by default) and `depth` levels below."""
         known, _ = await edge.visible(edge.callers.person(request), directive)
-        tree = await _tree(edge.queries(), directive, [desk or known.order.desk], depth)
-        if not tree:
+        found = await tree(desk or known.order.desk, depth, partial(_progress, edge.queries(), directive))
+        if found is None:
             raise Problem("not-found")
-        return JSONResponse(tree[0])
+        return JSONResponse(found)
 
     @router.get("/directives/{directive}/entries")
     async def list_entries(
@@ -130,20 +131,10 @@ def _start(paging: Page) -> int:
     return start
 
 
-async def _tree(queries: Queries, directive: str, desks: Sequence[str], depth: int) -> list[Json]:
-    """Return progress by desk; a tree wider than a page can hold is asked for level by level."""
-    if len(desks) > TREE_MOST:
-        raise Problem("invalid-query", f"more than {TREE_MOST} desks at one level; ask for one below")
-    nodes: list[Json] = []
-    for roll, v in await queries.rolls(directive, desks):
-        shown = view(roll, v)
-        if shown is None:
-            continue
-        node = shown.model_dump(mode="json")
-        if depth and shown.children:
-            node["below"] = await _tree(queries, directive, shown.children, depth - 1)
-        nodes.append(node)
-    return nodes
+async def _progress(queries: Queries, directive: str, desks: Sequence[str]) -> list[Node]:
+    """Return the progress of desks, of each that has any."""
+    shown = [view(roll, v) for roll, v in await queries.rolls(directive, desks)]
+    return [(each.desk, each.model_dump(mode="json"), each.children) for each in shown if each]
 
 
 def _desk(post: str) -> str:

@@ -1,6 +1,7 @@
 """HTTP: how much of a round is covered, who is not, and what is to do. Reads what screening stored itself."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Annotated, TypeVar
 
@@ -28,8 +29,8 @@ from shared.kernel.clock import local_day
 from shared.kernel.codes import InvalidCode, desk_of, desk_of_post
 from shared.runtime.http import Page, encode_cursor, page
 from shared.runtime.problems import Problem
+from shared.service.tree import Node, tree
 
-TREE_MOST = 500
 Paging = Annotated[Page, Depends(page)]
 AtDesk = Annotated[str, Query(max_length=80)]
 T = TypeVar("T")
@@ -75,10 +76,10 @@ def _counts(edge: Edge) -> APIRouter:
     ) -> Response:
         """Return how much is covered at a desk (the scope's by default) and `depth` levels below."""
         known = await edge.visible(edge.person(request), round_)
-        tree = await _tree(edge.queries(), round_, desk or known.scope.desk, depth)
-        if tree is None:
+        found = await tree(desk or known.scope.desk, depth, partial(_coverage, edge.queries(), round_))
+        if found is None:
             raise Problem("not-found")
-        return JSONResponse(tree)
+        return JSONResponse(found)
 
     @router.get("/outcomes/{command}")
     async def read_outcome(request: Request, command: str) -> Response:
@@ -104,29 +105,11 @@ async def _seen_by(edge: Edge, person: str, scope: str | None) -> Json:
     return {"scope": scope}
 
 
-async def _tree(queries: Queries, round_: str, desk: str, depth: int) -> Json | None:
-    """Return coverage at a desk and `depth` levels below; a wider level is asked for desk by desk.
-
-    It is read level by level: a city's thousand streets are no more queries than their number asks for.
-    """
-    top: list[Json] = []
-    # By desk: the list that its coverage belongs in.
-    level: dict[str, list[Json]] = {desk: top}
-    for left in range(depth, -1, -1):
-        if len(level) > TREE_MOST:
-            raise Problem("invalid-query", f"more than {TREE_MOST} desks at one level; ask for one below")
-        below: dict[str, list[Json]] = {}
-        for roll, v in await queries.rolls(round_, sorted(level)):
-            shown = view(roll, v)
-            if shown is None:
-                continue
-            node = coverage_json(shown, roll)
-            level[shown.desk].append(node)
-            if left and shown.children:
-                node["below"] = beneath = list[Json]()
-                below |= dict.fromkeys(shown.children, beneath)
-        level = below
-    return top[0] if top else None
+async def _coverage(queries: Queries, round_: str, desks: Sequence[str]) -> list[Node]:
+    """Return the coverage of desks, of each that has any."""
+    rolls = await queries.rolls(round_, desks)
+    shown = [(view(roll, v), roll) for roll, v in rolls]
+    return [(each.desk, coverage_json(each, roll), each.children) for each, roll in shown if each]
 
 
 def _names(edge: Edge) -> APIRouter:

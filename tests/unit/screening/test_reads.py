@@ -106,7 +106,7 @@ async def test_a_level_is_read_at_once_and_a_level_too_wide_is_refused(
     tree = (await http.get(f"/rounds/{ROUND}/coverage", depth=6)).json()
     assert ([each["desk"] for each in tree["below"]], asked[:2]) == ([DESK, OTHER], [1, 2])
     assert sum(asked) == 3
-    monkeypatch.setattr("services.screening.reads.TREE_MOST", 1)
+    monkeypatch.setattr("shared.service.tree.MOST", 1)
     refused = await http.get(f"/rounds/{ROUND}/coverage", depth=1)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid-query")
     assert (await http.get(f"/rounds/{ROUND}/coverage")).status_code == 200
